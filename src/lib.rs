@@ -1,0 +1,2 @@
+//! damselfly
+pub mod reply;
