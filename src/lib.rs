@@ -1,2 +1,10 @@
 //! damselfly
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod engine;
+pub mod glob;
 pub mod reply;
+pub mod shard;
+pub mod value;
+pub mod wire;

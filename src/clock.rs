@@ -1,0 +1,119 @@
+//! The only reader of the operating system's time.
+//!
+//! A [`Clock`] gives Unix time in milliseconds. Reading the system's clock costs as much as a third of a GET, so
+//! the last reading is kept: event loops refresh it once a batch, and what needs no exact time (idle times)
+//! uses it as it stands. A manual clock, for tests, stands still until it is advanced.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Unix time in milliseconds, from the system or set by hand.
+#[derive(Debug)]
+pub struct Clock {
+    /// The last reading, or the manual clock's time. Unix ms.
+    last_ms: AtomicU64,
+    manual: AtomicBool,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl Clock {
+    /// A clock that follows the system's.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { last_ms: AtomicU64::new(system_ms()), manual: AtomicBool::new(false) }
+    }
+
+    /// A clock that stands at `unix_ms` until it is advanced.
+    #[must_use]
+    pub fn manual(unix_ms: u64) -> Self {
+        Self { last_ms: AtomicU64::new(unix_ms), manual: AtomicBool::new(true) }
+    }
+
+    /// Whether it is moved by hand only.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        self.manual.load(Ordering::Relaxed)
+    }
+
+    /// The exact time now, in Unix ms. Reads the system's clock (about 40 ns).
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        if self.is_manual() {
+            return self.last_ms();
+        }
+        let now = system_ms();
+        self.last_ms.store(now, Ordering::Relaxed);
+        now
+    }
+
+    /// The time of the last exact reading, by anyone. One relaxed load.
+    #[inline]
+    #[must_use]
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms.load(Ordering::Relaxed)
+    }
+
+    /// The time now in Unix microseconds, as `TIME` shows it.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        if self.is_manual() { self.last_ms() * 1000 } else { system_us() }
+    }
+
+    /// Moves a manual clock forward. A clock that follows the system becomes manual first.
+    pub fn advance(&self, by: Duration) {
+        let now = self.now_ms();
+        self.manual.store(true, Ordering::Relaxed);
+        self.last_ms.store(now.saturating_add(by.as_millis() as u64), Ordering::Relaxed);
+    }
+}
+
+/// A monotonic stopwatch, for durations that are reported and never decide anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    #[expect(clippy::disallowed_methods, reason = "this file is where the system's time is read")]
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file is where the system's time is read")]
+fn since_epoch() -> Duration {
+    // A clock before 1970 reads as 1970: deadlines then lie in the future, and nothing is lost.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn system_ms() -> u64 {
+    since_epoch().as_millis() as u64
+}
+
+fn system_us() -> u64 {
+    since_epoch().as_micros() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_advanced() {
+        let clock = Clock::manual(1_000);
+        assert_eq!(clock.now_ms(), 1_000);
+        clock.advance(Duration::from_millis(1_500));
+        assert_eq!((clock.now_ms(), clock.now_us()), (2_500, 2_500_000));
+    }
+}

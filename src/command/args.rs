@@ -1,0 +1,242 @@
+//! A cursor over a command's arguments.
+//!
+//! A handler parses with it, fully, before it touches a shard; what is left over is a syntax error. The
+//! dispatcher has checked the arity, so a handler that asks for a fixed argument gets it.
+
+use super::error::CommandError;
+
+/// The arguments of one command, its name at index 0; a cursor starts behind the name.
+#[derive(Debug)]
+pub struct Args<'a> {
+    argv: &'a [&'a [u8]],
+    at: usize,
+}
+
+impl<'a> Args<'a> {
+    /// A cursor behind the command's name.
+    #[must_use]
+    pub fn new(argv: &'a [&'a [u8]]) -> Self {
+        Self { argv, at: 1 }
+    }
+
+    /// A cursor behind the argument at `at`: a key, or a subcommand's name.
+    #[must_use]
+    pub fn behind(argv: &'a [&'a [u8]], at: usize) -> Self {
+        Self { argv, at: at + 1 }
+    }
+
+    /// All arguments, the command's name first.
+    #[must_use]
+    pub fn argv(&self) -> &'a [&'a [u8]] {
+        self.argv
+    }
+
+    /// The next argument.
+    ///
+    /// # Errors
+    /// A syntax error where there is none left.
+    #[inline]
+    pub fn next(&mut self) -> Result<&'a [u8], CommandError> {
+        self.try_next().ok_or(CommandError::Syntax)
+    }
+
+    /// The next argument, where there is one.
+    #[inline]
+    pub fn try_next(&mut self) -> Option<&'a [u8]> {
+        let arg = self.argv.get(self.at).copied();
+        self.at += usize::from(arg.is_some());
+        arg
+    }
+
+    /// The next argument without taking it.
+    #[must_use]
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.argv.get(self.at).copied()
+    }
+
+    /// How many are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.argv.len().saturating_sub(self.at)
+    }
+
+    /// Takes everything that is left.
+    pub fn rest(&mut self) -> &'a [&'a [u8]] {
+        let rest = self.argv.get(self.at..).unwrap_or_default();
+        self.at = self.argv.len();
+        rest
+    }
+
+    /// Takes the next `n`.
+    ///
+    /// # Errors
+    /// A syntax error where fewer are left.
+    pub fn take(&mut self, n: usize) -> Result<&'a [&'a [u8]], CommandError> {
+        let end = self.at.checked_add(n).ok_or(CommandError::Syntax)?;
+        let taken = self.argv.get(self.at..end).ok_or(CommandError::Syntax)?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    /// Takes the next argument when it is this word, in any case.
+    pub fn eat(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The next argument as a 64-bit integer.
+    ///
+    /// # Errors
+    /// [`CommandError::NotAnInteger`], or a syntax error where there is none.
+    pub fn int(&mut self) -> Result<i64, CommandError> {
+        parse_int(self.next()?).ok_or(CommandError::NotAnInteger)
+    }
+
+    /// The next argument as a database number that `databases` allows.
+    ///
+    /// # Errors
+    /// [`CommandError::DbIndexOutOfRange`] or [`CommandError::NotAnInteger`].
+    pub fn db(&mut self, databases: usize) -> Result<usize, CommandError> {
+        let number = self.int()?;
+        usize::try_from(number).ok().filter(|&db| db < databases).ok_or(CommandError::DbIndexOutOfRange)
+    }
+
+    /// The next argument as a blocking command's timeout in seconds: milliseconds to wait, `None` for ever.
+    ///
+    /// # Errors
+    /// The three timeout errors.
+    pub fn timeout(&mut self) -> Result<Option<u64>, CommandError> {
+        let seconds = parse_float(self.next()?).ok_or(CommandError::TimeoutNotAFloat)?;
+        if seconds < 0.0 {
+            return Err(CommandError::TimeoutNegative);
+        }
+        let ms = seconds * 1000.0;
+        if ms >= i64::MAX as f64 {
+            return Err(CommandError::TimeoutOutOfRange);
+        }
+        // Redis rounds up, so that a positive timeout never becomes "for ever".
+        Ok(if ms == 0.0 { None } else { Some(ms.ceil() as u64) })
+    }
+
+    /// # Errors
+    /// A syntax error where anything is left.
+    pub fn end(&self) -> Result<(), CommandError> {
+        if self.left() == 0 { Ok(()) } else { Err(CommandError::Syntax) }
+    }
+}
+
+/// Reads a decimal 64-bit integer in the one form that `string2ll` accepts: no plus, no blanks, no leading zeros.
+#[inline]
+#[must_use]
+pub fn parse_int(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut value: u64 = 0;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Nineteen digits stay below 10^19, which 64 unsigned bits hold.
+        value = value * 10 + u64::from(digit);
+    }
+    if negative {
+        (value <= 1 << 63).then(|| (value as i64).wrapping_neg())
+    } else {
+        i64::try_from(value).ok()
+    }
+}
+
+/// Reads a floating point number as `strtod` does for Redis: no blanks, no NaN; `inf` in any case is one.
+#[must_use]
+pub fn parse_float(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?;
+    if let Some(hex) = parse_hex_float(text) {
+        return hex;
+    }
+    let value: f64 = text.parse().ok()?;
+    (!value.is_nan()).then_some(value)
+}
+
+/// `strtod` reads C's hexadecimal form too; the outer `None` says that this is not one.
+fn parse_hex_float(text: &str) -> Option<Option<f64>> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X"))?;
+    let (mantissa, exponent) = match digits.split_once(['p', 'P']) {
+        Some((mantissa, exponent)) => match exponent.parse::<i32>() {
+            Ok(exponent) => (mantissa, exponent),
+            Err(_) => return Some(None),
+        },
+        None => (digits, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return Some(None);
+    }
+    let mut value = 0f64;
+    for digit in whole.chars().chain(fraction.chars()) {
+        match digit.to_digit(16) {
+            Some(digit) => value = value * 16.0 + f64::from(digit),
+            None => return Some(None),
+        }
+    }
+    value *= 2f64.powi(exponent.saturating_sub(4 * fraction.len() as i32));
+    Some(Some(if text.starts_with('-') { -value } else { value }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_have_one_spelling() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("-1", Some(-1)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("-9223372036854775809", None),
+            ("01", None),
+            ("-0", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 ", None),
+            ("", None),
+            ("-", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(parse_int(text.as_bytes()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn floats_are_what_strtod_takes_but_never_nan() {
+        for (text, value) in [
+            ("1.5", Some(1.5)),
+            ("-.5", Some(-0.5)),
+            ("5.", Some(5.0)),
+            ("1e3", Some(1000.0)),
+            ("inf", Some(f64::INFINITY)),
+            ("-INF", Some(f64::NEG_INFINITY)),
+            ("infinity", Some(f64::INFINITY)),
+            ("0x10", Some(16.0)),
+            ("0x1.8p1", Some(3.0)),
+            ("nan", None),
+            ("", None),
+            (" 1", None),
+            ("1 ", None),
+            ("abc", None),
+        ] {
+            assert_eq!(parse_float(text.as_bytes()), value, "{text}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Commands: what each one means, one file a family.
+//!
+//! A family's file holds a `const` row and a function for each of its commands. A function is a thin translator: it
+//! reads its arguments fully, then asks the keyspace, then answers through the sink. It knows no sockets and does no
+//! routing; which shards are entered follows from its row.
+
+pub mod args;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod debug;
+pub mod error;
+pub mod introspect;
+pub mod keys;
+pub mod list;
+pub mod server;
+pub mod string;
+pub mod table;
+
+use crate::shard::{StringError, WrongType};
+use error::CommandError;
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> Self {
+        CommandError::WrongType
+    }
+}
+
+impl From<StringError> for CommandError {
+    fn from(error: StringError) -> Self {
+        match error {
+            StringError::WrongType => CommandError::WrongType,
+            StringError::NotAnInteger => CommandError::NotAnInteger,
+            StringError::Overflow => CommandError::Overflow,
+            StringError::TooLong => CommandError::StringTooLong,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Background work: keys whose deadline has passed, waits whose time is up, large values to be freed.
+//!
+//! One thread per engine, started with it. It sleeps until the earliest thing it knows of, and for good when there is
+//! none: an idle engine is not woken.
+
+use super::blocking::{Ended, Waiter};
+use super::{Engine, door::Door};
+use crate::clock::Stopwatch;
+use crate::shard::db::{Db, Object};
+use crate::shard::waiters::Ticket;
+use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Least time between two rounds of the expiry cycle.
+const ROUND_MS: u64 = 100;
+/// Least time between two looks at a segment in which little was due.
+const REVISIT_MS: u64 = 1000;
+/// Longest a round may take of every [`ROUND_MS`].
+const ROUND_BUDGET: Duration = Duration::from_millis(25);
+
+/// What the thread has to do, and when.
+#[derive(Debug, Default)]
+pub struct Cycles {
+    work: Mutex<Work>,
+    changed: Condvar,
+    /// When the thread wakes next for a key's deadline; `u64::MAX` when it does not. Unix ms.
+    wake_ms: AtomicU64,
+    /// `DEBUG SET-ACTIVE-EXPIRE`.
+    expiry_off: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    timeouts: BTreeMap<(u64, Ticket), Weak<Waiter>>,
+    objects: Vec<Object>,
+    dbs: Vec<Db>,
+    stop: bool,
+    /// Something changed that the thread must look at before it sleeps.
+    poked: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Cycles {
+    /// Hands large objects over to be freed.
+    pub(super) fn discard(&self, mut objects: Vec<Object>) {
+        if !objects.is_empty() {
+            self.with(|work| work.objects.append(&mut objects));
+        }
+    }
+
+    /// Hands whole databases over to be freed.
+    pub(crate) fn discard_dbs(&self, mut dbs: Vec<Db>) {
+        dbs.retain(|db| !db.is_empty());
+        if !dbs.is_empty() {
+            self.with(|work| work.dbs.append(&mut dbs));
+        }
+    }
+
+    /// A key was given this deadline: the thread must not sleep past it.
+    #[inline]
+    pub(super) fn note_due(&self, due_ms: u64) {
+        if due_ms < self.wake_ms.load(Ordering::Relaxed) {
+            self.with(|_| {});
+        }
+    }
+
+    /// Turns active expiry on or off.
+    pub fn set_active_expiry(&self, on: bool) {
+        self.expiry_off.store(!on, Ordering::Relaxed);
+        self.poke();
+    }
+
+    /// Makes the thread look at everything anew, as after the clock was moved by hand.
+    pub(crate) fn poke(&self) {
+        self.with(|_| {});
+    }
+
+    pub(super) fn add_timeout(&self, deadline_ms: u64, waiter: &Arc<Waiter>) {
+        self.with(|work| work.timeouts.insert((deadline_ms, waiter.ticket()), Arc::downgrade(waiter)));
+    }
+
+    pub(super) fn remove_timeout(&self, deadline_ms: u64, ticket: Ticket) {
+        self.work.lock().timeouts.remove(&(deadline_ms, ticket));
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut Work) -> R) {
+        let mut work = self.work.lock();
+        f(&mut work);
+        work.poked = true;
+        drop(work);
+        self.changed.notify_one();
+    }
+
+    /// Starts the thread, which ends with the engine.
+    pub(super) fn start(engine: &Arc<Engine>) {
+        let weak = Arc::downgrade(engine);
+        let cycles = Arc::clone(&engine.cycles);
+        let thread =
+            std::thread::Builder::new().name("damselfly-cycles".into()).spawn(move || cycles.run(&weak));
+        match thread {
+            Ok(thread) => engine.cycles.work.lock().thread = Some(thread),
+            // Without the thread keys still expire when they are looked at; only waits could not time out.
+            Err(error) => tracing::error!(%error, "the thread for background work could not be started"),
+        }
+    }
+
+    /// Ends the thread and waits for it.
+    pub(super) fn stop(&self) {
+        let thread = {
+            let mut work = self.work.lock();
+            work.stop = true;
+            work.thread.take()
+        };
+        self.changed.notify_one();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic there was reported by the panic hook; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+
+    fn run(&self, engine: &Weak<Engine>) {
+        let mut round = Round::default();
+        loop {
+            let Some(strong) = engine.upgrade() else { return };
+            let due_ms = round.run(&strong, self);
+            let now_ms = strong.clock().now_ms();
+            let manual = strong.clock().is_manual();
+            drop(strong);
+            let mut work = self.work.lock();
+            if work.stop {
+                return;
+            }
+            if !std::mem::take(&mut work.poked) {
+                let first = work.timeouts.keys().next().map_or(u64::MAX, |&(deadline_ms, _)| deadline_ms);
+                let wake_ms = due_ms.min(first);
+                self.wake_ms.store(due_ms, Ordering::Relaxed);
+                // A clock that is moved by hand pokes; sleeping by it would be sleeping by another time.
+                if wake_ms == u64::MAX || manual {
+                    self.changed.wait(&mut work);
+                } else {
+                    let sleep = Duration::from_millis(wake_ms.saturating_sub(now_ms).max(1));
+                    self.changed.wait_for(&mut work, sleep);
+                }
+                work.poked = false;
+            }
+            // Deadlines up to now need no poke: this round will see them.
+            self.wake_ms.store(0, Ordering::Relaxed);
+            let (objects, dbs) = (std::mem::take(&mut work.objects), std::mem::take(&mut work.dbs));
+            drop(work);
+            drop(objects);
+            drop(dbs);
+        }
+    }
+}
+
+/// Where the expiry cycle stands between rounds.
+#[derive(Debug, Default)]
+struct Round {
+    shard: usize,
+    db: usize,
+    position: Option<u32>,
+    /// When the last round began, Unix ms.
+    began_ms: u64,
+}
+
+impl Round {
+    /// Ends what is due, and says when to come again: for a key, in Unix ms.
+    fn run(&mut self, engine: &Engine, cycles: &Cycles) -> u64 {
+        let now_ms = engine.clock().now_ms();
+        Self::end_waits(cycles, now_ms);
+        if cycles.expiry_off.load(Ordering::Relaxed) || engine.pause().is_on(now_ms) {
+            return if engine.pause().is_on(now_ms) { now_ms + ROUND_MS } else { u64::MAX };
+        }
+        if now_ms < self.began_ms + ROUND_MS && !engine.clock().is_manual() {
+            return self.began_ms + ROUND_MS;
+        }
+        self.began_ms = now_ms;
+        if !self.expire(engine, now_ms) {
+            return now_ms + ROUND_MS;
+        }
+        let next = engine.doors().iter().map(|door| door.enter().next_due_ms()).min().unwrap_or(u64::MAX);
+        next.max(now_ms + ROUND_MS).max(next.saturating_add(1))
+    }
+
+    fn end_waits(cycles: &Cycles, now_ms: u64) {
+        loop {
+            let due = {
+                let mut work = cycles.work.lock();
+                match work.timeouts.first_entry() {
+                    Some(entry) if entry.key().0 <= now_ms => entry.remove(),
+                    _ => return,
+                }
+            };
+            if let Some(waiter) = due.upgrade() {
+                waiter.end(Ended::TimedOut);
+            }
+        }
+    }
+
+    /// Walks segments in which something is due; whether it went through all of them within its budget.
+    fn expire(&mut self, engine: &Engine, now_ms: u64) -> bool {
+        let watch = Stopwatch::start();
+        let doors = engine.doors();
+        let databases = engine.databases();
+        for _ in 0..=doors.len() * databases {
+            let Some(door) = doors.get(self.shard) else {
+                self.shard = 0;
+                continue;
+            };
+            while let Some(next) = self.step(door, now_ms) {
+                self.position = Some(next);
+                if watch.elapsed() > ROUND_BUDGET && !engine.clock().is_manual() {
+                    return false;
+                }
+            }
+            self.position = None;
+            self.db += 1;
+            if self.db >= databases {
+                self.db = 0;
+                self.shard = (self.shard + 1) % doors.len();
+            }
+        }
+        true
+    }
+
+    fn step(&self, door: &Door, now_ms: u64) -> Option<u32> {
+        let mut shard = door.enter();
+        let step = shard.expire_segment(self.db, self.position.unwrap_or(0), now_ms, REVISIT_MS);
+        step.next
+    }
+}

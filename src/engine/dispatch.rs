@@ -1,0 +1,274 @@
+//! Dispatch: a command's way from its arguments to its reply, in one function.
+//!
+//! A [`Batch`] is the time in which one thread runs the commands it has at hand, such as a pipeline. The shard of the
+//! last command stays entered for the next one where that needs the same; it is left when another is needed, when
+//! somebody has to be told something, after [`HOLD_MAX`] commands, and at the end of the batch.
+
+use super::Engine;
+use super::blocking::Waiter;
+use super::door::{Entered, Guard, View};
+use super::session::{ReplyMode, Session};
+use crate::clock::Stopwatch;
+use crate::command::args::Args;
+use crate::command::error::CommandError;
+use crate::command::table::{Entry, Flag, Run, TABLE};
+use crate::reply::Sink;
+use crate::shard::Now;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Commands that one stay in a shard may serve before others get their turn.
+const HOLD_MAX: u32 = 32;
+
+/// One command in this many is timed, for `INFO commandstats`.
+const SAMPLE: u64 = 64;
+
+/// What came of a command.
+#[derive(Debug)]
+pub enum Flow {
+    /// Its reply is in the sink (or the client wants none).
+    Done,
+    /// It waits; [`Engine::finish`] has its reply once the waiter has ended.
+    Wait(Arc<Waiter>),
+    /// Clients are paused; run the same command again once the waiter has ended.
+    Later(Arc<Waiter>),
+}
+
+/// The commands that one thread runs in one go.
+#[derive(Debug)]
+pub struct Batch<'e> {
+    engine: &'e Engine,
+    held: Option<(usize, Guard<'e>)>,
+    held_for: u32,
+    now_ms: u64,
+    commands: u64,
+}
+
+impl<'e> Batch<'e> {
+    /// Begins a batch; reads the clock once for all its commands.
+    #[must_use]
+    pub fn new(engine: &'e Engine) -> Self {
+        let now_ms = engine.clock().now_ms();
+        engine.stats().sample_rate(engine, now_ms);
+        Self { engine, held: None, held_for: 0, now_ms, commands: 0 }
+    }
+
+    /// The time of its commands, Unix ms.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Runs one command for a client.
+    pub fn execute(&mut self, session: &mut Session, argv: &[&[u8]], out: &mut dyn Sink) -> Flow {
+        let mark = out.mark();
+        let (entry, flow, result) = match self.find(session, argv) {
+            Err(error) => {
+                self.engine.stats().rejected.fetch_add(1, Ordering::Relaxed);
+                (None, Flow::Done, Err(error))
+            }
+            Ok(entry) => {
+                let flags = entry.command.flags;
+                if self.engine.pause().holds_back(self.now_ms, flags) {
+                    self.leave();
+                    return Flow::Later(self.engine.pause_client(session));
+                }
+                let client = &session.client;
+                client.last_command.store(entry.id, Ordering::Relaxed);
+                client.active_ms.store(self.now_ms, Ordering::Relaxed);
+                self.commands += 1;
+                let watch = (self.commands % SAMPLE == 1).then(Stopwatch::start);
+                let ran = self.run(entry, session, argv, out);
+                if let Some(watch) = watch {
+                    self.engine.stats().note_time(entry.id, watch.elapsed());
+                }
+                match ran {
+                    Ok(flow) => (Some(entry), flow, Ok(())),
+                    Err(error) => (Some(entry), Flow::Done, Err(error)),
+                }
+            }
+        };
+        if let Err(error) = result {
+            out.rollback(mark);
+            self.engine.stats().note_error(entry.map(|entry| entry.id), &error);
+            out.error(&error.to_string());
+        }
+        match session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => out.rollback(mark),
+            ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+            ReplyMode::Skip => {
+                out.rollback(mark);
+                session.reply_mode = ReplyMode::On;
+            }
+        }
+        flow
+    }
+
+    /// Finds the row, and refuses what the table alone can refuse.
+    fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+        let name = argv.first().copied().unwrap_or_default();
+        let mut entry = TABLE.find(name).ok_or_else(|| unknown(argv))?;
+        if let (Run::Container, Some(sub)) = (entry.command.run, argv.get(1)) {
+            entry = entry.subcommand(sub).ok_or_else(|| {
+                let sent = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub)).into_owned();
+                CommandError::UnknownSubcommand(sent, entry.command.name)
+            })?;
+        }
+        if !entry.command.takes(argv.len()) {
+            return Err(CommandError::WrongArity(entry.full_name));
+        }
+        if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
+            return Err(CommandError::NoAuth);
+        }
+        Ok(entry)
+    }
+
+    /// Enters the shards that the row says, runs the function, and counts.
+    fn run(
+        &mut self,
+        entry: &'static Entry,
+        session: &mut Session,
+        argv: &[&[u8]],
+        out: &mut dyn Sink,
+    ) -> Result<Flow, CommandError> {
+        let view = View { db: session.db, now_ms: self.now_ms, no_touch: session.no_touch };
+        let command = entry.command;
+        match command.run {
+            Run::Key(function) => {
+                let at = command.keys.positions(argv).next().unwrap_or(1);
+                let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
+                let mut args = Args::behind(argv, at);
+                let guard = self.hold(index);
+                guard.stats.calls[entry.id] += 1;
+                if guard.waiters.reach_beyond() && command.flags.has(Flag::Write) {
+                    self.leave();
+                    let mut entered = Entered::enter_all(self.engine, view);
+                    let (mut keyspace, key) = entered.at(key.bytes);
+                    let result = function(&mut keyspace, key, &mut args, out);
+                    entered.leave();
+                    return result.map(|()| Flow::Done);
+                }
+                let now = Now::At(view.now_ms);
+                let result =
+                    function(&mut guard.keyspace(view.db, now).no_touch(view.no_touch), key, &mut args, out);
+                if !guard.ready.is_empty() || guard.has_garbage() {
+                    self.leave_to_serve(view);
+                } else if command.flags.has(Flag::Write) {
+                    let due_ms = guard.take_new_due_ms();
+                    self.engine.cycles().note_due(due_ms);
+                }
+                result.map(|()| Flow::Done)
+            }
+            Run::Keys(function) => {
+                let mut entered = self.enter(entry, argv, view);
+                let result = function(&mut entered, &mut Args::new(argv), out);
+                entered.leave();
+                result.map(|()| Flow::Done)
+            }
+            Run::Wait(function) => {
+                let mut entered = self.enter(entry, argv, view);
+                let result = function(&mut entered, &mut Args::new(argv), out);
+                let flow = match result {
+                    Ok(Some(wait)) => {
+                        let waiter = self.engine.wait(&mut entered, wait, session.client.owner());
+                        session.client.set_waiter(Some(Arc::clone(&waiter)));
+                        Ok(Flow::Wait(waiter))
+                    }
+                    Ok(None) => Ok(Flow::Done),
+                    Err(error) => Err(error),
+                };
+                entered.leave();
+                flow
+            }
+            Run::Session(function) => {
+                self.leave();
+                self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
+                let start = if entry.full_name.contains('|') { 1 } else { 0 };
+                let mut args = Args::behind(argv, start);
+                function(session, self.engine, &mut args, out).map(|()| Flow::Done)
+            }
+            Run::Container => Err(CommandError::WrongArity(entry.full_name)),
+        }
+    }
+
+    /// Enters the shards of a command's keys, or all of them where its row has none.
+    fn enter(&mut self, entry: &Entry, argv: &[&[u8]], view: View) -> Entered<'e> {
+        self.leave();
+        self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
+        let command = entry.command;
+        if matches!(command.keys, crate::command::table::Keys::None) || command.flags.has(Flag::TouchesAll) {
+            return Entered::enter_all(self.engine, view);
+        }
+        let router = self.engine.router();
+        let shards = command
+            .keys
+            .positions(argv)
+            .filter_map(|at| argv.get(at))
+            .map(|key| router.route(key).0)
+            .collect::<SmallVec<[usize; 8]>>();
+        if command.flags.has(Flag::Write) {
+            self.engine.enter_to_write(shards, view)
+        } else {
+            Entered::enter(self.engine, shards, view)
+        }
+    }
+
+    /// The shard of this number, entered now or still.
+    #[inline]
+    fn hold(&mut self, index: usize) -> &mut Guard<'e> {
+        let same = matches!(&self.held, Some((held, _)) if *held == index);
+        if !same || self.held_for >= HOLD_MAX {
+            // Left before the next is entered: one held shard at a time needs no order.
+            self.held = None;
+            self.held_for = 0;
+        }
+        self.held_for += 1;
+        let engine = self.engine;
+        &mut self.held.get_or_insert_with(|| (index, engine.door(index).enter())).1
+    }
+
+    /// Leaves the held shard after serving whom it has something for.
+    #[cold]
+    fn leave_to_serve(&mut self, view: View) {
+        if let Some((index, guard)) = self.held.take() {
+            Entered::of(self.engine, index, guard, view).leave();
+        }
+    }
+
+    /// Leaves the held shard. A socket must not be written to before.
+    pub fn leave(&mut self) {
+        self.held = None;
+        self.held_for = 0;
+    }
+}
+
+impl Engine {
+    /// Enters shards for a write: all of them where one has a waiter that needs another shard.
+    pub(super) fn enter_to_write(&self, shards: SmallVec<[usize; 8]>, view: View) -> Entered<'_> {
+        let mut entered = Entered::enter(self, shards, view);
+        if entered.shards().any(|shard| shard.waiters.reach_beyond()) {
+            drop(entered);
+            return Entered::enter_all(self, view);
+        }
+        entered
+    }
+}
+
+/// The error for a name that the table does not have, with what Redis quotes of the arguments.
+fn unknown(argv: &[&[u8]]) -> CommandError {
+    let shorten = |text: &[u8], max: usize| {
+        let text = text.get(..max).unwrap_or(text);
+        String::from_utf8_lossy(text.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
+    };
+    let mut quoted = String::new();
+    for arg in argv.iter().skip(1) {
+        if quoted.len() >= 128 {
+            break;
+        }
+        quoted.push_str(&format!("'{}' ", shorten(arg, 128 - quoted.len())));
+    }
+    let name = shorten(argv.first().copied().unwrap_or_default(), 128);
+    CommandError::UnknownCommand(format!("'{name}', with args beginning with: {quoted}"))
+}

@@ -1,0 +1,165 @@
+//! The shards' door: entering shards, one or several, exclusively and in order.
+//!
+//! A shard is entered by whoever holds a command for it, on the thread it is on, for the time of that command (or of
+//! a few commands of a pipeline). Several shards are entered in ascending order and left together, which is why
+//! nothing can deadlock and why every command is linearizable.
+//!
+//! **Invariant:** nobody who is inside a shard makes a system call, waits, or enters a lower shard.
+
+use super::Engine;
+use super::blocking::Waiter;
+use crate::shard::{Key, Keyspace, Now, Shard};
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A shard behind its door, alone on its cache lines so that neighbours do not slow each other down.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Door {
+    shard: Mutex<Shard>,
+}
+
+pub(crate) type Guard<'e> = MutexGuard<'e, Shard>;
+
+impl Door {
+    pub(crate) fn new(shard: Shard) -> Self {
+        Self { shard: Mutex::new(shard) }
+    }
+
+    #[inline]
+    pub(crate) fn enter(&self) -> Guard<'_> {
+        self.shard.lock()
+    }
+}
+
+/// Shards that a command has entered, and the view of its client on them.
+#[derive(Debug)]
+pub struct Entered<'e> {
+    engine: &'e Engine,
+    /// In ascending order of the shards' numbers.
+    guards: SmallVec<[(usize, Guard<'e>); 4]>,
+    /// The client's database.
+    db: usize,
+    now_ms: u64,
+    no_touch: bool,
+    /// Waiters that were served and are to be told once the doors are left.
+    pub(super) served: Vec<Arc<Waiter>>,
+}
+
+impl<'e> Entered<'e> {
+    /// Enters the shards of these numbers, which are sorted here.
+    pub(super) fn enter(engine: &'e Engine, mut shards: SmallVec<[usize; 8]>, view: View) -> Self {
+        shards.sort_unstable();
+        shards.dedup();
+        let guards = shards.into_iter().map(|index| (index, engine.door(index).enter())).collect();
+        Self::over(engine, guards, view)
+    }
+
+    /// Enters every shard.
+    pub(crate) fn enter_all(engine: &'e Engine, view: View) -> Self {
+        let guards = engine.doors().iter().map(Door::enter).enumerate().collect();
+        Self::over(engine, guards, view)
+    }
+
+    /// Takes over a shard that is entered already.
+    pub(super) fn of(engine: &'e Engine, index: usize, guard: Guard<'e>, view: View) -> Self {
+        Self::over(engine, SmallVec::from_iter([(index, guard)]), view)
+    }
+
+    fn over(engine: &'e Engine, guards: SmallVec<[(usize, Guard<'e>); 4]>, view: View) -> Self {
+        Self { engine, guards, db: view.db, now_ms: view.now_ms, no_touch: view.no_touch, served: Vec::new() }
+    }
+
+    /// The engine whose shards these are.
+    #[must_use]
+    pub fn engine(&self) -> &'e Engine {
+        self.engine
+    }
+
+    /// The client's database.
+    #[must_use]
+    pub fn db(&self) -> usize {
+        self.db
+    }
+
+    /// The time of the command in Unix ms.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The keyspace that a key of the client's database lives in, and the key with its hash.
+    ///
+    /// # Panics
+    /// If the key's shard is not entered, which is a mistake in the command's row.
+    pub fn at<'k>(&mut self, key: &'k [u8]) -> (Keyspace<'_>, Key<'k>) {
+        self.at_db(self.db, key)
+    }
+
+    /// The same in another database.
+    ///
+    /// # Panics
+    /// If the key's shard is not entered, which is a mistake in the command's row.
+    pub fn at_db<'k>(&mut self, db: usize, key: &'k [u8]) -> (Keyspace<'_>, Key<'k>) {
+        let (index, key) = self.engine.router().route(key);
+        let (now, no_touch) = (Now::At(self.now_ms), self.no_touch);
+        let shard = self.shard(index).expect("a command enters the shards of all its keys");
+        (shard.keyspace(db, now).no_touch(no_touch), key)
+    }
+
+    /// A shard by its number, where it is entered.
+    pub(super) fn shard(&mut self, index: usize) -> Option<&mut Shard> {
+        let place = if self.guards.len() == self.engine.doors().len() {
+            index
+        } else {
+            self.guards.iter().position(|(number, _)| *number == index)?
+        };
+        self.guards.get_mut(place).map(|(_, guard)| &mut **guard)
+    }
+
+    /// Every entered shard, in ascending order.
+    pub fn shards(&mut self) -> impl Iterator<Item = &mut Shard> {
+        self.guards.iter_mut().map(|(_, guard)| &mut **guard)
+    }
+
+    /// Every entered shard's view on the client's database, in ascending order: all of them, for a command whose row
+    /// names no keys.
+    pub fn keyspaces(&mut self) -> impl Iterator<Item = Keyspace<'_>> {
+        let (db, now_ms, no_touch) = (self.db, self.now_ms, self.no_touch);
+        self.guards.iter_mut().map(move |(_, guard)| guard.keyspace(db, Now::At(now_ms)).no_touch(no_touch))
+    }
+
+    /// The keyspace of one entered shard by its number, for cursors.
+    pub fn keyspace_of(&mut self, index: usize) -> Option<Keyspace<'_>> {
+        let (db, now_ms) = (self.db, self.now_ms);
+        self.shard(index).map(|shard| shard.keyspace(db, Now::At(now_ms)))
+    }
+
+    /// Serves the waiters of keys that were filled, leaves all shards, and tells those who were served.
+    pub(super) fn leave(mut self) {
+        self.engine.serve(&mut self);
+        let mut garbage = Vec::new();
+        let mut due_ms = u64::MAX;
+        for (_, shard) in &mut self.guards {
+            if shard.has_garbage() {
+                garbage.append(&mut shard.take_garbage());
+            }
+            due_ms = due_ms.min(shard.take_new_due_ms());
+        }
+        self.guards.clear();
+        self.engine.cycles().discard(garbage);
+        self.engine.cycles().note_due(due_ms);
+        for waiter in self.served.drain(..) {
+            waiter.notify();
+        }
+    }
+}
+
+/// From where a command looks at the shards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub db: usize,
+    pub now_ms: u64,
+    pub no_touch: bool,
+}

@@ -1,0 +1,324 @@
+//! The engine: the shards together.
+//!
+//! It owns the shards' door, routing, dispatch, blocking, background cycles and the registry of clients. It knows
+//! neither bytes on a wire nor sockets nor files: a request arrives as arguments, a reply leaves through a sink.
+//!
+//! **Invariant:** a command runs to completion on the thread that brought it; there is no hand-off and no queue
+//! between a caller and the data.
+
+pub mod blocking;
+mod cycles;
+mod dispatch;
+mod door;
+mod pause;
+mod route;
+mod session;
+mod stats;
+
+pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
+pub use dispatch::{Batch, Flow};
+pub use door::Entered;
+pub use pause::{Pause, PauseKind};
+pub use route::{Router, tag};
+pub use session::{Client, Labels, Peer, ReplyMode, Session};
+pub use stats::{CommandStats, Rates, Stats, Totals};
+
+pub(crate) use door::View;
+
+use crate::clock::Clock;
+use crate::command::table::TABLE;
+use crate::config::{Config, ConfigError, Settings};
+use crate::shard::waiters::Ticket;
+use crate::shard::{Shard, ShardSettings, ShardStats};
+use crate::value::list::NodeLimit;
+use cycles::Cycles;
+use dashmap::DashMap;
+use door::Door;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// The shards, and all that goes with them. Shared by everyone who uses it.
+pub struct Engine {
+    doors: Box<[Door]>,
+    router: Router,
+    clock: Clock,
+    settings: Arc<Settings>,
+    stats: Stats,
+    cycles: Arc<Cycles>,
+    clients: DashMap<u64, Arc<Client>>,
+    waiters: DashMap<Ticket, Arc<Waiter>>,
+    next_client: AtomicU64,
+    next_ticket: AtomicU64,
+    pause: Pause,
+    databases: usize,
+    started_ms: u64,
+    run_id: String,
+    memory_peak: AtomicUsize,
+    shutdown: parking_lot::Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("shards", &self.doors.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine with its shards and its thread for background work.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn open(config: &Config, clock: Clock) -> Result<Arc<Engine>, ConfigError> {
+        let settings = Arc::new(Settings::new(config)?);
+        let shards = settings.shards_effective() as usize;
+        let databases = settings.databases() as usize;
+        let seed = Seed::of(&settings);
+        let for_shards = shard_settings(&settings);
+        let doors = (0..shards)
+            .map(|index| {
+                let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
+                shard.stats = ShardStats { calls: vec![0; TABLE.count()], ..ShardStats::default() };
+                Door::new(shard)
+            })
+            .collect();
+        let run_id = (0..3).map(|n| format!("{:016x}", seed.number(u64::MAX - n))).collect::<String>();
+        let engine = Arc::new(Engine {
+            doors,
+            router: Router::new((seed.number(0), seed.number(1)), shards),
+            started_ms: clock.now_ms(),
+            clock,
+            stats: Stats::default(),
+            cycles: Arc::default(),
+            clients: DashMap::new(),
+            waiters: DashMap::new(),
+            next_client: AtomicU64::new(1),
+            next_ticket: AtomicU64::new(1),
+            pause: Pause::default(),
+            databases,
+            run_id: run_id[..40].to_owned(),
+            memory_peak: AtomicUsize::new(0),
+            shutdown: parking_lot::Mutex::new(None),
+            settings: Arc::clone(&settings),
+        });
+        Cycles::start(&engine);
+        let weak = Arc::downgrade(&engine);
+        settings.on_change(move |settings, _| {
+            if let Some(engine) = weak.upgrade() {
+                let changed = shard_settings(settings);
+                engine.doors.iter().for_each(|door| door.enter().settings = changed);
+            }
+            Ok(())
+        });
+        Ok(engine)
+    }
+
+    #[inline]
+    pub(crate) fn door(&self, index: usize) -> &Door {
+        &self.doors[index]
+    }
+
+    pub(crate) fn doors(&self) -> &[Door] {
+        &self.doors
+    }
+
+    /// Which shard a key belongs to.
+    #[must_use]
+    #[inline]
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// The engine's time.
+    #[must_use]
+    #[inline]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The live settings.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Counters.
+    #[must_use]
+    #[inline]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Background work.
+    #[must_use]
+    #[inline]
+    pub fn cycles(&self) -> &Cycles {
+        &self.cycles
+    }
+
+    /// `CLIENT PAUSE`.
+    #[must_use]
+    #[inline]
+    pub fn pause(&self) -> &Pause {
+        &self.pause
+    }
+
+    /// How many databases there are.
+    #[must_use]
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.doors.len()
+    }
+
+    /// When the engine was opened, Unix ms.
+    #[must_use]
+    pub fn started_ms(&self) -> u64 {
+        self.started_ms
+    }
+
+    /// Forty hexadecimal digits that name this run.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    fn next_ticket(&self) -> Ticket {
+        self.next_ticket.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Enters a client into the registry and opens its session.
+    pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
+        let id = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
+        self.clients.insert(id, Arc::clone(&client));
+        Session::new(client, self.settings.requirepass().is_empty())
+    }
+
+    /// Takes a client out of the registry; a wait it has is abandoned.
+    pub fn disconnect(&self, session: &Session) {
+        self.clients.remove(&session.client.id);
+        if let Some(waiter) = session.client.waiter() {
+            session.client.set_waiter(None);
+            self.abandon(&waiter);
+        }
+    }
+
+    /// Takes the result of a session's wait once it has ended, and writes the reply; whether it had ended.
+    pub fn take_delivery(
+        &self,
+        session: &mut Session,
+        waiter: &Waiter,
+        out: &mut dyn crate::reply::Sink,
+    ) -> bool {
+        let Some(ended) = self.finish(waiter) else { return false };
+        session.client.set_waiter(None);
+        if session.reply_mode == ReplyMode::On {
+            waiter.write_end(&ended, out);
+        }
+        true
+    }
+
+    /// The clients of the registry, by number.
+    #[must_use]
+    pub fn clients(&self) -> Vec<Arc<Client>> {
+        let mut clients: Vec<_> = self.clients.iter().map(|entry| Arc::clone(&entry)).collect();
+        clients.sort_unstable_by_key(|client| client.id);
+        clients
+    }
+
+    /// How many clients there are. O(1).
+    #[must_use]
+    pub fn clients_len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// A client by its number. O(1).
+    #[must_use]
+    pub fn client(&self, id: u64) -> Option<Arc<Client>> {
+        self.clients.get(&id).map(|entry| Arc::clone(&entry))
+    }
+
+    /// Bytes that keys and values take, tables included. Enters one shard after another; O(segments).
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let used = self.doors.iter().map(|door| door.enter().heap_bytes()).sum();
+        self.memory_peak.fetch_max(used, Ordering::Relaxed);
+        used
+    }
+
+    /// The most that [`Engine::memory_bytes`] has shown.
+    #[must_use]
+    pub fn memory_peak_bytes(&self) -> usize {
+        self.memory_peak.load(Ordering::Relaxed)
+    }
+
+    /// Keys, keys with a deadline, of one database. Enters one shard after another.
+    #[must_use]
+    pub fn keys_len(&self, db: usize) -> (usize, usize) {
+        self.doors.iter().fold((0, 0), |(keys, deadlines), door| {
+            let shard = door.enter();
+            (keys + shard.len(db), deadlines + shard.with_deadline(db))
+        })
+    }
+
+    /// Enters all shards, for those that need the whole at one moment.
+    pub fn enter_all(&self, db: usize) -> Entered<'_> {
+        Entered::enter_all(self, View { db, now_ms: self.clock.now_ms(), no_touch: true })
+    }
+
+    /// Says how a process that serves this engine is asked to end (`SHUTDOWN`).
+    pub fn on_shutdown(&self, ask: impl Fn() + Send + Sync + 'static) {
+        *self.shutdown.lock() = Some(Box::new(ask));
+    }
+
+    /// Asks the process to end; whether there is one to ask.
+    pub fn ask_shutdown(&self) -> bool {
+        let ask = self.shutdown.lock();
+        if let Some(ask) = &*ask {
+            ask();
+        }
+        ask.is_some()
+    }
+
+    /// Moves the engine's clock forward: keys expire and waits time out as if the time had passed.
+    pub fn advance(&self, by: std::time::Duration) {
+        self.clock.advance(by);
+        self.cycles.poke();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.cycles.stop();
+    }
+}
+
+fn shard_settings(settings: &Settings) -> ShardSettings {
+    ShardSettings {
+        list_node: NodeLimit::new(i64::from(settings.list_max_listpack_size())),
+        string_bytes_max: settings.proto_max_bulk_len(),
+    }
+}
+
+/// Where an engine's random numbers come from: the operating system, or a number given for tests.
+struct Seed(u64, u64);
+
+impl Seed {
+    fn of(settings: &Settings) -> Self {
+        let given = settings.seed();
+        let mut bytes = [0u8; 16];
+        if given == 0 && getrandom::fill(&mut bytes).is_err() {
+            tracing::warn!("the operating system gives no random numbers; hashes are predictable");
+        }
+        let drawn = u128::from_le_bytes(bytes);
+        Self(drawn as u64 ^ given as u64, (drawn >> 64) as u64)
+    }
+
+    fn number(&self, n: u64) -> u64 {
+        siphasher::sip::SipHasher13::new_with_keys(self.0, self.1).hash(&n.to_le_bytes())
+    }
+}

@@ -1,0 +1,203 @@
+//! Clients: what a session knows of itself, and what others may see and do to it.
+//!
+//! A [`Session`] belongs to the one thread that runs its client's commands. A [`Client`] is its public face in the
+//! registry: `CLIENT LIST` reads it, `CLIENT KILL` and `CLIENT UNBLOCK` reach the session through it.
+
+use super::blocking::{Notify, Waiter};
+use crate::reply::Protocol;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// Where a client comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address (`127.0.0.1:50000`, `/path/to.sock:0`); empty in process.
+    pub addr: String,
+    /// The address it connected to.
+    pub laddr: String,
+    /// The socket's descriptor; -1 in process.
+    pub fd: i64,
+    /// Whether it came over a Unix socket.
+    pub unix: bool,
+    /// Whether it is on this machine, as `enable-debug-command local` asks.
+    pub local: bool,
+}
+
+/// What a client says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// `CLIENT SETNAME`.
+    pub name: Vec<u8>,
+    /// `CLIENT SETINFO lib-name`.
+    pub lib_name: Vec<u8>,
+    /// `CLIENT SETINFO lib-ver`.
+    pub lib_ver: Vec<u8>,
+}
+
+/// A client as others see it. Numbers are relaxed: they are shown, and decide nothing.
+pub struct Client {
+    /// Its number; never used again.
+    pub id: u64,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// When it came, Unix ms.
+    pub created_ms: u64,
+    /// What it says of itself.
+    pub labels: Mutex<Labels>,
+    /// The database it has selected.
+    pub db: AtomicU32,
+    /// 2 or 3.
+    pub resp: AtomicU32,
+    /// When it last sent a command, Unix ms.
+    pub active_ms: AtomicU64,
+    /// The number of its last command, `usize::MAX` before the first.
+    pub last_command: AtomicUsize,
+    /// Commands it has sent.
+    pub commands: AtomicU64,
+    /// Bytes of an incomplete request that are held for it.
+    pub query_bytes: AtomicUsize,
+    /// Bytes of replies that it has not read yet.
+    pub output_bytes: AtomicUsize,
+    /// `CLIENT NO-EVICT on`.
+    pub no_evict: AtomicBool,
+    /// `CLIENT NO-TOUCH on`.
+    pub no_touch: AtomicBool,
+    /// Whether it has authenticated, or need not.
+    pub authenticated: AtomicBool,
+    /// It is to be closed.
+    killed: AtomicBool,
+    /// What it waits for.
+    waiter: Mutex<Option<Arc<Waiter>>>,
+    /// How to wake the thread that its session belongs to.
+    owner: Arc<dyn Notify>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    pub(super) fn new(id: u64, peer: Peer, now_ms: u64, owner: Arc<dyn Notify>) -> Self {
+        Self {
+            id,
+            peer,
+            created_ms: now_ms,
+            labels: Mutex::default(),
+            db: AtomicU32::new(0),
+            resp: AtomicU32::new(2),
+            active_ms: AtomicU64::new(now_ms),
+            last_command: AtomicUsize::new(usize::MAX),
+            commands: AtomicU64::new(0),
+            query_bytes: AtomicUsize::new(0),
+            output_bytes: AtomicUsize::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            authenticated: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            waiter: Mutex::new(None),
+            owner,
+        }
+    }
+
+    /// Marks the client to be closed and wakes its owner.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.owner.notify();
+    }
+
+    /// Whether it is to be closed.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// What it waits for.
+    #[must_use]
+    pub fn waiter(&self) -> Option<Arc<Waiter>> {
+        self.waiter.lock().clone()
+    }
+
+    pub(super) fn set_waiter(&self, waiter: Option<Arc<Waiter>>) {
+        *self.waiter.lock() = waiter;
+    }
+
+    pub(super) fn owner(&self) -> Arc<dyn Notify> {
+        Arc::clone(&self.owner)
+    }
+}
+
+/// `CLIENT REPLY`: whether replies are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// They are.
+    #[default]
+    On,
+    /// They are not.
+    Off,
+    /// The next one is not.
+    SkipNext,
+    /// The one of the running command is not.
+    Skip,
+}
+
+/// A client's state, owned by the thread that runs its commands.
+#[derive(Debug)]
+pub struct Session {
+    /// Its public face.
+    pub client: Arc<Client>,
+    /// The database it has selected.
+    pub db: usize,
+    /// The protocol its replies are encoded in.
+    pub protocol: Protocol,
+    /// Whether it has authenticated, or need not.
+    pub authenticated: bool,
+    /// Whether replies are sent.
+    pub reply_mode: ReplyMode,
+    /// The connection closes once the replies so far are sent.
+    pub closing: bool,
+    /// `CLIENT NO-TOUCH on`.
+    pub no_touch: bool,
+}
+
+impl Session {
+    pub(super) fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        client.authenticated.store(authenticated, Ordering::Relaxed);
+        Self {
+            client,
+            db: 0,
+            protocol: Protocol::Resp2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            no_touch: false,
+        }
+    }
+
+    /// Selects a database that exists.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.client.db.store(db as u32, Ordering::Relaxed);
+    }
+
+    /// Switches the protocol of replies.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.client.resp.store(version, Ordering::Relaxed);
+    }
+
+    /// Notes that the client has proved who it is, or has to do so again.
+    pub fn set_authenticated(&mut self, authenticated: bool) {
+        self.authenticated = authenticated;
+        self.client.authenticated.store(authenticated, Ordering::Relaxed);
+    }
+
+    /// Leaves idle times alone (`CLIENT NO-TOUCH`).
+    pub fn set_no_touch(&mut self, no_touch: bool) {
+        self.no_touch = no_touch;
+        self.client.no_touch.store(no_touch, Ordering::Relaxed);
+    }
+}

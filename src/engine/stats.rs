@@ -1,0 +1,286 @@
+//! Counters of the engine that belong to no shard, and those of all shards added up.
+
+use super::Engine;
+use crate::command::error::CommandError;
+use crate::command::table::TABLE;
+use crate::shard::ShardStats;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Different error codes that are counted; a peer cannot make more.
+const ERROR_CODES_MAX: usize = 128;
+/// `instantaneous_ops_per_sec` is the mean over this many samples.
+const RATE_SAMPLES: usize = 16;
+/// Least time between two samples.
+const RATE_PERIOD_MS: u64 = 100;
+
+/// The engine's own counters. All are relaxed: they are shown, and decide nothing.
+#[derive(Debug)]
+pub struct Stats {
+    /// Calls per command that ran over no single shard, by the command's number.
+    pub calls: Box<[AtomicU64]>,
+    /// Failed calls per command.
+    pub failed: Box<[AtomicU64]>,
+    /// Sampled time per command: nanoseconds and samples.
+    times: Box<[(AtomicU64, AtomicU64)]>,
+    /// Commands refused before they ran.
+    pub rejected: AtomicU64,
+    /// Error replies in all.
+    pub errors: AtomicU64,
+    /// Error replies by code.
+    pub error_codes: DashMap<String, u64>,
+    /// Clients that wait.
+    pub blocked: AtomicUsize,
+    /// Connections accepted.
+    pub connections: AtomicU64,
+    /// Connections refused.
+    pub connections_rejected: AtomicU64,
+    /// Bytes read from clients.
+    pub bytes_in: AtomicU64,
+    /// Bytes written to clients.
+    pub bytes_out: AtomicU64,
+    /// Reads from sockets.
+    pub reads: AtomicU64,
+    /// Writes to sockets.
+    pub writes: AtomicU64,
+    rate_due_ms: AtomicU64,
+    rates: Mutex<VecDeque<Sample>>,
+    /// What `CONFIG RESETSTAT` takes off the shards' counters.
+    base: Mutex<Totals>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at_ms: u64,
+    commands: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// Rates a second, as `INFO stats` shows them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    /// Commands.
+    pub commands: f64,
+    /// Bytes read.
+    pub bytes_in: f64,
+    /// Bytes written.
+    pub bytes_out: f64,
+}
+
+/// One command's line in `INFO commandstats`.
+#[derive(Clone, Debug, Default)]
+pub struct CommandStats {
+    /// Times it ran.
+    pub calls: u64,
+    /// Times it ran and failed.
+    pub failed: u64,
+    /// Mean time of a call, from samples, in microseconds.
+    pub usec_per_call: f64,
+}
+
+/// Counters of all shards together.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys that expired.
+    pub expired: u64,
+    /// Changes.
+    pub dirty: u64,
+    /// Commands that ran.
+    pub commands: u64,
+    /// Calls per command, by number.
+    pub calls: Vec<u64>,
+    /// Failed calls per command, by number.
+    pub failed: Vec<u64>,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        let zeros = || (0..TABLE.count()).map(|_| AtomicU64::new(0)).collect();
+        Self {
+            calls: zeros(),
+            failed: zeros(),
+            times: (0..TABLE.count()).map(|_| Default::default()).collect(),
+            rejected: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            error_codes: DashMap::new(),
+            blocked: AtomicUsize::new(0),
+            connections: AtomicU64::new(0),
+            connections_rejected: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+            rate_due_ms: AtomicU64::new(0),
+            rates: Mutex::default(),
+            base: Mutex::default(),
+        }
+    }
+}
+
+impl Stats {
+    pub(super) fn note_error(&self, command: Option<usize>, error: &CommandError) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if let Some(id) = command {
+            self.failed[id].fetch_add(1, Ordering::Relaxed);
+        }
+        let text = error.to_string();
+        let code = text.split(' ').next().unwrap_or_default();
+        if let Some(mut count) = self.error_codes.get_mut(code) {
+            *count += 1;
+        } else if self.error_codes.len() < ERROR_CODES_MAX {
+            *self.error_codes.entry(code.to_owned()).or_default() += 1;
+        }
+    }
+
+    pub(super) fn note_time(&self, command: usize, time: Duration) {
+        let (nanoseconds, samples) = &self.times[command];
+        nanoseconds.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+        samples.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a sample of the rates where one is due; called by whoever is busy, so that nobody wakes up for it.
+    #[inline]
+    pub(super) fn sample_rate(&self, engine: &Engine, now_ms: u64) {
+        let due_ms = self.rate_due_ms.load(Ordering::Relaxed);
+        if now_ms >= due_ms
+            && self
+                .rate_due_ms
+                .compare_exchange(due_ms, now_ms + RATE_PERIOD_MS, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            self.take_sample(engine, now_ms);
+        }
+    }
+
+    #[cold]
+    fn take_sample(&self, engine: &Engine, now_ms: u64) {
+        let sample = self.sample(engine, now_ms);
+        let mut rates = self.rates.lock();
+        if rates.len() == RATE_SAMPLES {
+            rates.pop_front();
+        }
+        rates.push_back(sample);
+    }
+
+    fn sample(&self, engine: &Engine, at_ms: u64) -> Sample {
+        Sample {
+            at_ms,
+            commands: engine.commands_total(),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Rates over the last seconds.
+    #[must_use]
+    pub fn rates(&self, engine: &Engine) -> Rates {
+        const WINDOW_MS: u64 = 2_000;
+        let now = self.sample(engine, engine.clock().now_ms());
+        let rates = self.rates.lock();
+        // Samples are taken only while something runs: the newest one before the window stands for its beginning.
+        let Some(first) = rates.iter().rev().find(|s| s.at_ms + WINDOW_MS <= now.at_ms).or(rates.front())
+        else {
+            return Rates::default();
+        };
+        let seconds = (now.at_ms.saturating_sub(first.at_ms)).max(RATE_PERIOD_MS) as f64 / 1000.0;
+        let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
+        Rates {
+            commands: rate(now.commands, first.commands),
+            bytes_in: rate(now.bytes_in, first.bytes_in),
+            bytes_out: rate(now.bytes_out, first.bytes_out),
+        }
+    }
+}
+
+impl Engine {
+    /// Commands that ran since the start. O(shards), without entering one.
+    #[must_use]
+    pub fn commands_total(&self) -> u64 {
+        let own: u64 = self.stats().calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
+        own + self.doors().iter().map(|door| door.enter().stats.calls.iter().sum::<u64>()).sum::<u64>()
+    }
+
+    /// All shards' counters since the start or the last [`Engine::reset_stats`]. Enters one shard after another.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = self.raw_totals();
+        let base = self.stats().base.lock();
+        let less = |value: &mut u64, base: u64| *value = value.saturating_sub(base);
+        less(&mut totals.hits, base.hits);
+        less(&mut totals.misses, base.misses);
+        less(&mut totals.expired, base.expired);
+        less(&mut totals.commands, base.commands);
+        for (value, base) in totals.calls.iter_mut().zip(&base.calls) {
+            less(value, *base);
+        }
+        for (value, base) in totals.failed.iter_mut().zip(&base.failed) {
+            less(value, *base);
+        }
+        totals
+    }
+
+    fn raw_totals(&self) -> Totals {
+        let load = |counters: &[AtomicU64]| counters.iter().map(|c| c.load(Ordering::Relaxed)).collect();
+        let mut totals = Totals {
+            calls: load(&self.stats().calls),
+            failed: load(&self.stats().failed),
+            ..Totals::default()
+        };
+        for door in self.doors() {
+            let shard = door.enter();
+            let ShardStats { hits, misses, expired, dirty, calls } = &shard.stats;
+            totals.hits += hits;
+            totals.misses += misses;
+            totals.expired += expired;
+            totals.dirty += dirty;
+            totals.calls.iter_mut().zip(calls).for_each(|(total, calls)| *total += calls);
+        }
+        totals.commands = totals.calls.iter().sum();
+        totals
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub fn reset_stats(&self) {
+        *self.stats().base.lock() = self.raw_totals();
+        let stats = self.stats();
+        for counter in [
+            &stats.rejected,
+            &stats.errors,
+            &stats.connections,
+            &stats.connections_rejected,
+            &stats.bytes_in,
+            &stats.bytes_out,
+            &stats.reads,
+            &stats.writes,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        for (nanoseconds, samples) in &stats.times {
+            nanoseconds.store(0, Ordering::Relaxed);
+            samples.store(0, Ordering::Relaxed);
+        }
+        stats.error_codes.clear();
+        stats.rates.lock().clear();
+    }
+
+    /// One command's figures, by its number, out of [`Engine::totals`].
+    #[must_use]
+    pub fn command_stats(&self, totals: &Totals, id: usize) -> CommandStats {
+        let (nanoseconds, samples) = &self.stats().times[id];
+        let samples = samples.load(Ordering::Relaxed);
+        let mean = if samples == 0 {
+            0.0
+        } else {
+            nanoseconds.load(Ordering::Relaxed) as f64 / samples as f64 / 1000.0
+        };
+        CommandStats { calls: totals.calls[id], failed: totals.failed[id], usec_per_call: mean }
+    }
+}

@@ -1,0 +1,350 @@
+//! One database of one shard: table, arena and the objects too large for an entry.
+//!
+//! It stores and finds; what a command means, whose turn it is and what time it is are `keyspace.rs`' business.
+//!
+//! **Invariant:** every handle in the table names a live slot whose key hashes to that place, and every object's
+//! number stands in exactly one entry.
+
+use super::arena::{Arena, Handle};
+use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Parts};
+use super::table::{Slot, Table};
+use crate::value::list::Deque;
+use crate::value::listpack::Buffer;
+use bytes::Bytes;
+
+/// A value too large for its entry.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A long string.
+    Str(Bytes),
+    /// A long list.
+    List(Box<Deque>),
+}
+
+impl Object {
+    /// Bytes on the heap, approximately what the allocator gave.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Object::Str(bytes) => bytes.len(),
+            Object::List(list) => size_of::<Deque>() + list.heap_bytes(),
+        }
+    }
+}
+
+/// Objects by number.
+#[derive(Debug, Default)]
+struct Objects {
+    places: Vec<Option<Object>>,
+    vacant: Vec<u32>,
+    heap_bytes: usize,
+}
+
+impl Objects {
+    fn add(&mut self, object: Object) -> u32 {
+        self.heap_bytes += object.heap_bytes();
+        match self.vacant.pop() {
+            Some(number) => {
+                self.places[number as usize] = Some(object);
+                number
+            }
+            None => {
+                self.places.push(Some(object));
+                (self.places.len() - 1) as u32
+            }
+        }
+    }
+
+    fn take(&mut self, number: u32) -> Option<Object> {
+        let object = self.places.get_mut(number as usize)?.take()?;
+        self.heap_bytes -= object.heap_bytes();
+        self.vacant.push(number);
+        Some(object)
+    }
+
+    fn get(&self, number: u32) -> Option<&Object> {
+        self.places.get(number as usize)?.as_ref()
+    }
+}
+
+/// One database's keys on one shard.
+#[derive(Debug, Default)]
+pub struct Db {
+    /// From hash to entry.
+    pub table: Table,
+    arena: Arena,
+    objects: Objects,
+    /// Keys that have a deadline.
+    with_deadline: usize,
+}
+
+/// What an entry's value is, to be written: bytes that go into the entry, or an object.
+#[derive(Debug)]
+pub enum NewValue<'a> {
+    /// Bytes of a kind, at most [`INLINE_BYTES_MAX`].
+    Inline(Kind, &'a [u8]),
+    /// An object.
+    Object(Object),
+}
+
+impl Db {
+    /// Keys in this database.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Keys with a deadline.
+    #[must_use]
+    pub fn with_deadline(&self) -> usize {
+        self.with_deadline
+    }
+
+    /// Bytes this database holds. O(segments).
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.table.heap_bytes()
+            + self.arena.reserved_bytes()
+            + self.objects.heap_bytes
+            + self.objects.places.capacity() * size_of::<Option<Object>>()
+    }
+
+    /// The entry of a key, expired or not.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, hash: u32, key: &[u8]) -> Option<Handle> {
+        self.table.find(hash, |handle| entry::key_is(self.arena.bytes(handle), key))
+    }
+
+    /// An entry's bytes.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self, handle: Handle) -> &[u8] {
+        self.arena.bytes(handle)
+    }
+
+    /// An entry's bytes, to change a field or a value of the same length.
+    #[inline]
+    pub fn bytes_mut(&mut self, handle: Handle) -> &mut [u8] {
+        self.arena.bytes_mut(handle)
+    }
+
+    /// An entry's head.
+    #[inline]
+    #[must_use]
+    pub fn head(&self, handle: Handle) -> Head {
+        Head::of(self.arena.bytes(handle))
+    }
+
+    /// The object of an entry whose kind says that it has one.
+    #[must_use]
+    pub fn object(&self, handle: Handle) -> Option<&Object> {
+        let bytes = self.arena.bytes(handle);
+        let head = Head::of(bytes);
+        if head.kind.is_object() { self.objects.get(head.object(bytes)) } else { None }
+    }
+
+    /// Lets `f` change the object of an entry, keeping the account of its bytes.
+    pub fn with_object<R>(&mut self, handle: Handle, f: impl FnOnce(&mut Object) -> R) -> Option<R> {
+        let bytes = self.arena.bytes(handle);
+        let head = Head::of(bytes);
+        if !head.kind.is_object() {
+            return None;
+        }
+        let object = self.objects.places.get_mut(head.object(bytes) as usize)?.as_mut()?;
+        let before = object.heap_bytes();
+        let result = f(object);
+        self.objects.heap_bytes = self.objects.heap_bytes + object.heap_bytes() - before;
+        Some(result)
+    }
+
+    /// Writes a key's entry, in place of `old` where it has one; returns the entry and the object it lost.
+    ///
+    /// O(bytes of the entry).
+    pub fn put(
+        &mut self,
+        hash: u32,
+        old: Option<Handle>,
+        key: &[u8],
+        value: NewValue<'_>,
+        expires_at_ms: Option<u64>,
+        idle: u32,
+    ) -> (Handle, Option<Object>) {
+        let lost = old.and_then(|handle| self.forget(handle));
+        let number;
+        let (kind, bytes): (Kind, &[u8]) = match value {
+            NewValue::Inline(kind, bytes) => (kind, bytes),
+            NewValue::Object(object) => {
+                let kind = match &object {
+                    Object::Str(_) => Kind::StrObject,
+                    Object::List(_) => Kind::ListObject,
+                };
+                number = self.objects.add(object).to_le_bytes();
+                (kind, &number)
+            }
+        };
+        debug_assert!(bytes.len() <= INLINE_BYTES_MAX);
+        let parts = Parts { kind, idle, expires_at_ms, key, value_len: bytes.len() };
+        let handle = self.place(hash, old, parts.entry_len());
+        parts.write(self.arena.bytes_mut(handle)).copy_from_slice(bytes);
+        if let Some(deadline) = expires_at_ms {
+            self.with_deadline += 1;
+            self.table.note_deadline(hash, deadline);
+        }
+        (handle, lost)
+    }
+
+    /// A slot of the right size for an entry: the old one, another one, or a new one.
+    fn place(&mut self, hash: u32, old: Option<Handle>, len: usize) -> Handle {
+        match old {
+            Some(handle) if self.arena.bytes(handle).len() == Arena::slot_bytes_for(len) => handle,
+            Some(handle) => {
+                self.arena.free(handle);
+                let new = self.arena.alloc(len);
+                self.table.relocate(hash, handle, new);
+                new
+            }
+            None => {
+                let handle = self.arena.alloc(len);
+                self.table.insert(hash, handle);
+                handle
+            }
+        }
+    }
+
+    /// Settles the accounts of an entry that is about to be written over or removed.
+    fn forget(&mut self, handle: Handle) -> Option<Object> {
+        let bytes = self.arena.bytes(handle);
+        let head = Head::of(bytes);
+        self.with_deadline -= usize::from(head.expires_at_ms.is_some());
+        if head.kind.is_object() { self.objects.take(head.object(bytes)) } else { None }
+    }
+
+    /// Removes an entry; returns the object it had, so that a large one can be freed elsewhere.
+    pub fn remove(&mut self, hash: u32, handle: Handle) -> Option<Object> {
+        let object = self.forget(handle);
+        let found = self.table.remove(hash, handle);
+        debug_assert!(found, "an entry's hash names its place");
+        self.arena.free(handle);
+        object
+    }
+
+    /// Gives a key a deadline, or takes it away. O(bytes of the entry).
+    pub fn set_deadline(&mut self, hash: u32, handle: Handle, key: &[u8], expires_at_ms: Option<u64>) {
+        let head = self.head(handle);
+        match (head.expires_at_ms, expires_at_ms) {
+            (None, None) => {}
+            (Some(_), Some(deadline)) => {
+                entry::set_deadline(self.arena.bytes_mut(handle), deadline);
+                self.table.note_deadline(hash, deadline);
+            }
+            (had, wanted) => {
+                // The value moves by the deadline's six bytes.
+                let mut value = [0; INLINE_BYTES_MAX];
+                let value = &mut value[..head.value_len()];
+                value.copy_from_slice(head.value(self.arena.bytes(handle)));
+                let parts = Parts {
+                    kind: head.kind,
+                    idle: head.idle,
+                    expires_at_ms: wanted,
+                    key,
+                    value_len: value.len(),
+                };
+                let handle = self.place(hash, Some(handle), parts.entry_len());
+                parts.write(self.arena.bytes_mut(handle)).copy_from_slice(value);
+                self.with_deadline -= usize::from(had.is_some());
+                if let Some(deadline) = wanted {
+                    self.with_deadline += 1;
+                    self.table.note_deadline(hash, deadline);
+                }
+            }
+        }
+    }
+
+    /// The packed value of an entry, to be edited in place.
+    pub fn edit(&mut self, hash: u32, handle: Handle) -> InlineValue<'_> {
+        InlineValue { head: self.head(handle), db: self, hash, handle }
+    }
+
+    /// Visits every entry. O(n).
+    pub fn for_each(&self, mut visit: impl FnMut(Slot, &[u8], &Head)) {
+        self.table.for_each(|slot| {
+            let bytes = self.arena.bytes(slot.handle);
+            visit(slot, bytes, &Head::of(bytes));
+        });
+    }
+}
+
+/// A value inside its entry as a [`Buffer`]: the entry moves to another slot when the value outgrows this one.
+#[derive(Debug)]
+pub struct InlineValue<'a> {
+    db: &'a mut Db,
+    hash: u32,
+    handle: Handle,
+    head: Head,
+}
+
+impl InlineValue<'_> {
+    /// Where the entry is now.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+}
+
+impl Buffer for InlineValue<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.head.value(self.db.arena.bytes(self.handle))
+    }
+
+    fn splice(&mut self, at: usize, removed: usize, parts: [&[u8]; 3]) {
+        let added: usize = parts.iter().map(|part| part.len()).sum();
+        let (old_len, value_at) = (self.head.value_len(), self.head.value_at());
+        let new_len = old_len + added - removed;
+        assert!(new_len <= usize::from(u16::MAX), "the owner checked that the value fits its entry");
+        let (from, to) = (value_at + at + removed, value_at + at + added);
+        let tail = old_len - at - removed;
+        let arena = &mut self.db.arena;
+        if Arena::slot_bytes_for(value_at + new_len) == arena.bytes(self.handle).len() {
+            arena.bytes_mut(self.handle).copy_within(from..from + tail, to);
+        } else {
+            let new = arena.alloc(value_at + new_len);
+            // Slots are short, so a copy through the stack is cheaper than borrowing two slots at once.
+            let mut scratch = [0u8; 2048];
+            let whole = value_at + old_len;
+            let mut heap = Vec::new();
+            let old: &[u8] = if whole <= scratch.len() {
+                scratch[..whole].copy_from_slice(&arena.bytes(self.handle)[..whole]);
+                &scratch[..whole]
+            } else {
+                heap.extend_from_slice(&arena.bytes(self.handle)[..whole]);
+                &heap
+            };
+            let slot = arena.bytes_mut(new);
+            slot[..value_at + at].copy_from_slice(&old[..value_at + at]);
+            slot[to..to + tail].copy_from_slice(&old[from..from + tail]);
+            arena.free(self.handle);
+            self.db.table.relocate(self.hash, self.handle, new);
+            self.handle = new;
+        }
+        let slot = self.db.arena.bytes_mut(self.handle);
+        let mut to = value_at + at;
+        for part in parts {
+            slot[to..to + part.len()].copy_from_slice(part);
+            to += part.len();
+        }
+        entry::set_value_len(slot, new_len);
+        self.head = Head::of(slot);
+    }
+
+    fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        let at = self.head.value_at() + at;
+        self.db.arena.bytes_mut(self.handle)[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+}

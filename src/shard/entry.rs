@@ -1,0 +1,340 @@
+//! The entry: one key with its value (or its value's number), idle time and deadline, as one run of bytes.
+//!
+//! ```text
+//!  0        1..4      4         5..7       [7..11]      [..+6]       ..+klen   ..+vlen
+//! +--------+---------+---------+----------+------------+------------+---------+---------+
+//! | kind   | idle    | klen or | vlen     | klen u32   | deadline   | key     | value   |
+//! | + flag | u24     | 255     | u16      | if 255     | if flagged |         |         |
+//! +--------+---------+---------+----------+------------+------------+---------+---------+
+//! ```
+//!
+//! A key of 17 bytes with a value of 32 takes 56 bytes, 62 with a deadline. All numbers are little-endian. The
+//! value is the string itself, an integer's 8 bytes, a small collection's packed bytes, or the 4-byte number of
+//! an object that the database keeps beside the arena.
+
+/// What the value's bytes mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A string's bytes, as they were set.
+    Str = 0,
+    /// A string's bytes, after they were modified in place (`OBJECT ENCODING` tells the two apart).
+    RawStr = 1,
+    /// A 64-bit integer.
+    Int = 2,
+    /// The number of an object that is a string too long to stand here.
+    StrObject = 3,
+    /// A list's packed form.
+    PackedList = 4,
+    /// The number of an object that is a list.
+    ListObject = 5,
+}
+
+/// The type that `TYPE` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Type {
+    /// A string.
+    String,
+    /// A list.
+    List,
+}
+
+impl Type {
+    /// The name that `TYPE` and `SCAN … TYPE` use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+        }
+    }
+}
+
+impl Kind {
+    fn of(byte: u8) -> Kind {
+        match byte & KIND_MASK {
+            0 => Kind::Str,
+            1 => Kind::RawStr,
+            2 => Kind::Int,
+            3 => Kind::StrObject,
+            4 => Kind::PackedList,
+            _ => Kind::ListObject,
+        }
+    }
+
+    /// The type it is a form of.
+    #[must_use]
+    pub fn type_of(self) -> Type {
+        match self {
+            Kind::Str | Kind::RawStr | Kind::Int | Kind::StrObject => Type::String,
+            Kind::PackedList | Kind::ListObject => Type::List,
+        }
+    }
+
+    /// Whether the value is an object's number.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        matches!(self, Kind::StrObject | Kind::ListObject)
+    }
+}
+
+const KIND_MASK: u8 = 0x7F;
+const HAS_DEADLINE: u8 = 0x80;
+const HEADER: usize = 7;
+const LONG_KEY: u8 = u8::MAX;
+const DEADLINE_BYTES: usize = 6;
+
+/// The longest value an entry holds itself, in bytes; what is longer becomes an object.
+pub const INLINE_BYTES_MAX: usize = 960;
+
+/// Deadlines are kept in 48 bits: the year 10889. Later ones are cut to this. Unix ms.
+pub const DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
+
+/// Where the parts of an entry stand, and its small fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// What the value's bytes mean.
+    pub kind: Kind,
+    /// The idle clock (or the LFU counter) of the last access; 24 bits.
+    pub idle: u32,
+    /// When the key expires, in Unix ms; `None` for a key that does not.
+    pub expires_at_ms: Option<u64>,
+    key_at: usize,
+    value_at: usize,
+    end: usize,
+}
+
+impl Head {
+    /// Reads an entry's head. O(1).
+    #[inline]
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Head {
+        let word = first_word(bytes);
+        let mut at = HEADER;
+        let mut key_len = (word >> 32) as usize & 0xFF;
+        if key_len == LONG_KEY as usize {
+            key_len = u32::from_le_bytes([bytes[7], bytes[8], bytes[9], bytes[10]]) as usize;
+            at += 4;
+        }
+        let expires_at_ms = if word as u8 & HAS_DEADLINE == 0 {
+            None
+        } else {
+            let mut wide = [0u8; 8];
+            wide[..DEADLINE_BYTES].copy_from_slice(&bytes[at..at + DEADLINE_BYTES]);
+            at += DEADLINE_BYTES;
+            Some(u64::from_le_bytes(wide))
+        };
+        let value_at = at + key_len;
+        Head {
+            kind: Kind::of(word as u8),
+            idle: (word >> 8) as u32 & IDLE_MASK,
+            expires_at_ms,
+            key_at: at,
+            value_at,
+            end: value_at + ((word >> 40) as usize & 0xFFFF),
+        }
+    }
+
+    /// The key's bytes.
+    #[inline]
+    #[must_use]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.key_at..self.value_at]
+    }
+
+    /// The value's bytes.
+    #[inline]
+    #[must_use]
+    pub fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.value_at..self.end]
+    }
+
+    /// The value's bytes, to be changed without changing their length.
+    #[inline]
+    #[must_use]
+    pub fn value_mut<'a>(&self, bytes: &'a mut [u8]) -> &'a mut [u8] {
+        &mut bytes[self.value_at..self.end]
+    }
+
+    /// Where the value starts in the entry.
+    #[must_use]
+    pub fn value_at(&self) -> usize {
+        self.value_at
+    }
+
+    /// The value's length.
+    #[must_use]
+    pub fn value_len(&self) -> usize {
+        self.end - self.value_at
+    }
+
+    /// The whole entry's length, without the slot's unused rest.
+    #[must_use]
+    pub fn entry_len(&self) -> usize {
+        self.end
+    }
+
+    /// The number of the object that holds the value.
+    #[must_use]
+    pub fn object(&self, bytes: &[u8]) -> u32 {
+        debug_assert!(self.kind.is_object());
+        let at = self.value_at;
+        u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    }
+
+    /// The integer that is the value.
+    #[must_use]
+    #[inline]
+    pub fn int(&self, bytes: &[u8]) -> i64 {
+        debug_assert!(self.kind == Kind::Int);
+        let mut wide = [0u8; 8];
+        wide.copy_from_slice(&bytes[self.value_at..self.value_at + 8]);
+        i64::from_le_bytes(wide)
+    }
+
+    /// Whether the key is past its deadline.
+    #[inline]
+    #[must_use]
+    pub fn is_expired(&self, now_ms: impl FnOnce() -> u64) -> bool {
+        self.expires_at_ms.is_some_and(|deadline| deadline < now_ms())
+    }
+}
+
+/// The idle clock's 24 bits.
+pub const IDLE_MASK: u32 = 0xFF_FFFF;
+
+#[inline]
+fn first_word(bytes: &[u8]) -> u64 {
+    // A slot has at least 8 bytes, so every entry has a first word.
+    match bytes.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => unreachable!("an arena's slot has at least 8 bytes"),
+    }
+}
+
+/// Whether an entry's key is `key`; cheaper than reading the whole head.
+#[inline]
+#[must_use]
+pub fn key_is(bytes: &[u8], key: &[u8]) -> bool {
+    let word = first_word(bytes);
+    if (word >> 32) as u8 as usize == key.len() && key.len() < LONG_KEY as usize {
+        let at = HEADER + if word as u8 & HAS_DEADLINE == 0 { 0 } else { DEADLINE_BYTES };
+        return bytes.get(at..at + key.len()) == Some(key);
+    }
+    key.len() >= LONG_KEY as usize && Head::of(bytes).key(bytes) == key
+}
+
+/// What an entry is made of, to be written into a slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// What `value` means.
+    pub kind: Kind,
+    /// The idle clock; 24 bits.
+    pub idle: u32,
+    /// The deadline in Unix ms.
+    pub expires_at_ms: Option<u64>,
+    /// The key.
+    pub key: &'a [u8],
+    /// The value's length; its bytes are written by whoever writes the entry.
+    pub value_len: usize,
+}
+
+impl Parts<'_> {
+    /// Bytes the entry needs.
+    #[must_use]
+    pub fn entry_len(&self) -> usize {
+        self.value_at() + self.value_len
+    }
+
+    fn value_at(&self) -> usize {
+        HEADER
+            + if self.key.len() >= LONG_KEY as usize { 4 } else { 0 }
+            + if self.expires_at_ms.is_some() { DEADLINE_BYTES } else { 0 }
+            + self.key.len()
+    }
+
+    /// Writes head and key, and returns the place for the value.
+    pub fn write<'s>(&self, slot: &'s mut [u8]) -> &'s mut [u8] {
+        let flag = if self.expires_at_ms.is_some() { HAS_DEADLINE } else { 0 };
+        slot[0] = self.kind as u8 | flag;
+        slot[1..4].copy_from_slice(&self.idle.to_le_bytes()[..3]);
+        slot[4] = self.key.len().min(LONG_KEY as usize) as u8;
+        slot[5..7].copy_from_slice(&(self.value_len as u16).to_le_bytes());
+        let mut at = HEADER;
+        if self.key.len() >= LONG_KEY as usize {
+            slot[at..at + 4].copy_from_slice(&(self.key.len() as u32).to_le_bytes());
+            at += 4;
+        }
+        if let Some(deadline) = self.expires_at_ms {
+            let bytes = deadline.min(DEADLINE_MAX_MS).to_le_bytes();
+            slot[at..at + DEADLINE_BYTES].copy_from_slice(&bytes[..DEADLINE_BYTES]);
+            at += DEADLINE_BYTES;
+        }
+        slot[at..at + self.key.len()].copy_from_slice(self.key);
+        let at = at + self.key.len();
+        &mut slot[at..at + self.value_len]
+    }
+}
+
+/// Writes the kind, leaving everything else.
+#[inline]
+pub fn set_kind(slot: &mut [u8], kind: Kind) {
+    slot[0] = (slot[0] & HAS_DEADLINE) | kind as u8;
+}
+
+/// Writes the idle clock.
+#[inline]
+pub fn set_idle(slot: &mut [u8], idle: u32) {
+    slot[1..4].copy_from_slice(&idle.to_le_bytes()[..3]);
+}
+
+/// Writes the value's length; the bytes must already stand in their place.
+#[inline]
+pub fn set_value_len(slot: &mut [u8], len: usize) {
+    slot[5..7].copy_from_slice(&(len as u16).to_le_bytes());
+}
+
+/// Writes a new deadline over the one that the entry has.
+pub fn set_deadline(slot: &mut [u8], expires_at_ms: u64) {
+    debug_assert!(slot[0] & HAS_DEADLINE != 0);
+    let at = HEADER + if slot[4] == LONG_KEY { 4 } else { 0 };
+    let bytes = expires_at_ms.min(DEADLINE_MAX_MS).to_le_bytes();
+    slot[at..at + DEADLINE_BYTES].copy_from_slice(&bytes[..DEADLINE_BYTES]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quickcheck::quickcheck;
+
+    quickcheck! {
+        fn what_is_written_is_read_back(key: Vec<u8>, long: bool, value: Vec<u8>, idle: u32, deadline: Option<u64>) -> bool {
+            let mut key = key;
+            if long {
+                key.resize(300, 7);
+            }
+            let value = &value[..value.len().min(INLINE_BYTES_MAX)];
+            let idle = idle & IDLE_MASK;
+            let parts = Parts { kind: Kind::RawStr, idle, expires_at_ms: deadline, key: &key, value_len: value.len() };
+            let mut slot = vec![0xEE; parts.entry_len() + 9];
+            parts.write(&mut slot).copy_from_slice(value);
+            let head = Head::of(&slot);
+            head.kind == Kind::RawStr
+                && head.idle == idle
+                && head.expires_at_ms == deadline.map(|d| d.min(DEADLINE_MAX_MS))
+                && head.key(&slot) == key
+                && head.value(&slot) == value
+                && head.entry_len() == parts.entry_len()
+                && key_is(&slot, &key)
+                && !key_is(&slot, b"another key")
+        }
+    }
+
+    #[test]
+    fn the_figures_of_the_module_text_hold() {
+        let parts = Parts { kind: Kind::Str, idle: 0, expires_at_ms: None, key: &[0; 17], value_len: 32 };
+        assert_eq!(parts.entry_len(), 56);
+        assert_eq!(Parts { expires_at_ms: Some(1), ..parts }.entry_len(), 62);
+    }
+}

@@ -1,0 +1,694 @@
+//! A shard through one database, for one command: the only door to the data.
+//!
+//! Whatever looks a key up here first removes it when its deadline has passed; whatever empties a value removes its
+//! key; whatever fills a key that somebody waits for puts it on the shard's `ready` list, which the engine serves
+//! before it leaves the shard.
+
+use super::arena::Handle;
+use super::db::{InlineValue, NewValue, Object};
+use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
+use super::{Now, ReadyKey, Shard};
+use crate::value::list::{self, Deque, List, ListEncoding, ListRef, Packed};
+use crate::value::listpack::parse_int;
+use bytes::{Bytes, BytesMut};
+use std::fmt;
+
+/// The key holds a value of another type than the command works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+impl fmt::Display for WrongType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key holds a value of another type")
+    }
+}
+
+impl std::error::Error for WrongType {}
+
+/// Why a string could not be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StringError {
+    /// The key holds another type.
+    WrongType,
+    /// The string is no integer.
+    NotAnInteger,
+    /// The sum does not fit 64 bits.
+    Overflow,
+    /// The string would grow beyond `proto-max-bulk-len`.
+    TooLong,
+}
+
+impl From<WrongType> for StringError {
+    fn from(_: WrongType) -> Self {
+        StringError::WrongType
+    }
+}
+
+/// A string as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Str<'a> {
+    /// An integer.
+    Int(i64),
+    /// Bytes in the entry.
+    Bytes(&'a [u8]),
+    /// Long bytes, which can be shared without a copy.
+    Shared(&'a Bytes),
+}
+
+impl Str<'_> {
+    /// Calls `f` with the string's bytes; an integer is written into a buffer on the stack.
+    #[inline]
+    pub fn with_bytes<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Str::Int(value) => f(itoa::Buffer::new().format(*value).as_bytes()),
+            Str::Bytes(bytes) => f(bytes),
+            Str::Shared(bytes) => f(bytes),
+        }
+    }
+
+    /// The string's bytes, copied unless they can be shared.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Str::Shared(bytes) => Bytes::clone(bytes),
+            other => other.with_bytes(Bytes::copy_from_slice),
+        }
+    }
+
+    /// The string's length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.with_bytes(<[u8]>::len)
+    }
+
+    /// Whether it is the empty string.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a write does with the key's deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expires {
+    /// Takes it away, as `SET` does.
+    Clear,
+    /// Leaves it, as `SET … KEEPTTL` does.
+    Keep,
+    /// Sets it, in Unix ms.
+    At(u64),
+}
+
+/// A whole value outside its key: what RENAME, COPY and MOVE carry.
+#[derive(Clone, Debug)]
+pub struct Value {
+    form: Form,
+    /// The deadline it had, in Unix ms.
+    pub expires_at_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Inline(Kind, Vec<u8>),
+    Object(Object),
+}
+
+/// What [`Keyspace::update_list`] does with a key that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// Makes an empty list first.
+    Always,
+    /// Does nothing.
+    Never,
+}
+
+/// The encodings that `OBJECT ENCODING` names.
+pub type Encoding = &'static str;
+
+/// One database of one shard, for the time of one command.
+#[derive(Debug)]
+pub struct Keyspace<'a> {
+    shard: &'a mut Shard,
+    db: usize,
+    now: Now<'a>,
+    /// Whether reads leave idle times alone (`CLIENT NO-TOUCH`).
+    no_touch: bool,
+}
+
+/// A key that was found: its place and its head.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    handle: Handle,
+    head: Head,
+}
+
+impl<'a> Keyspace<'a> {
+    pub(super) fn new(shard: &'a mut Shard, db: usize, now: Now<'a>) -> Self {
+        Self { shard, db, now, no_touch: false }
+    }
+
+    /// Leaves idle times alone from here on.
+    #[must_use]
+    pub fn no_touch(mut self, no_touch: bool) -> Self {
+        self.no_touch = no_touch;
+        self
+    }
+
+    /// The time of the command in Unix ms.
+    pub fn now_ms(&mut self) -> u64 {
+        self.now.ms()
+    }
+
+    /// The database's number.
+    #[must_use]
+    pub fn db(&self) -> usize {
+        self.db
+    }
+
+    /// The shard, for what concerns all its databases.
+    pub fn shard(&mut self) -> &mut Shard {
+        self.shard
+    }
+
+    /// Looks a key up, removing it when its deadline has passed.
+    #[inline]
+    fn find(&mut self, key: Key<'_>) -> Option<Found> {
+        let db = &self.shard.dbs[self.db];
+        let handle = db.find(key.hash, key.bytes)?;
+        let head = db.head(handle);
+        if head.is_expired(|| self.now.ms()) {
+            self.drop_expired(key, handle);
+            return None;
+        }
+        Some(Found { handle, head })
+    }
+
+    #[cold]
+    fn drop_expired(&mut self, key: Key<'_>, handle: Handle) {
+        self.shard.stats.expired += 1;
+        if let Some(object) = self.shard.dbs[self.db].remove(key.hash, handle) {
+            self.shard.discard(object);
+        }
+    }
+
+    /// Looks a key up to read it: counts the hit or miss and notes the access.
+    #[inline]
+    fn read(&mut self, key: Key<'_>) -> Option<Found> {
+        let found = self.find(key);
+        match found {
+            Some(found) => {
+                self.shard.stats.hits += 1;
+                if !self.no_touch {
+                    let idle = self.idle_now();
+                    if found.head.idle != idle {
+                        entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
+                    }
+                }
+            }
+            None => self.shard.stats.misses += 1,
+        }
+        found
+    }
+
+    #[inline]
+    fn idle_now(&mut self) -> u32 {
+        // Where nobody else reads the clock (no event loop runs), every thousandth access does.
+        if self.shard.stats.hits & 1023 == 0 {
+            self.now.ms();
+        }
+        (self.now.about_ms() / 1000) as u32 & entry::IDLE_MASK
+    }
+
+    #[inline]
+    fn store(&mut self, key: Key<'_>, old: Option<Found>, value: NewValue<'_>, expires: Expires) -> Handle {
+        let expires_at_ms = match expires {
+            Expires::Clear => None,
+            Expires::Keep => old.and_then(|found| found.head.expires_at_ms),
+            Expires::At(ms) => Some(ms),
+        };
+        let idle = self.idle_now();
+        self.shard.stats.dirty += 1;
+        if let Some(deadline) = expires_at_ms {
+            self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
+        }
+        let old = old.map(|found| found.handle);
+        let (handle, lost) =
+            self.shard.dbs[self.db].put(key.hash, old, key.bytes, value, expires_at_ms, idle);
+        if let Some(object) = lost {
+            self.shard.discard(object);
+        }
+        handle
+    }
+
+    fn wake(&mut self, key: Key<'_>) {
+        if self.shard.waiters.wanted(self.db, key.bytes) {
+            self.shard.ready.push(ReadyKey { db: self.db, key: key.bytes.to_vec() });
+        }
+    }
+
+    // ---- Keys -----------------------------------------------------------------------------------------------
+
+    /// Whether a key exists. O(1).
+    pub fn exists(&mut self, key: Key<'_>) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Whether a key exists, as a read that counts and touches. O(1).
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        self.read(key).is_some()
+    }
+
+    /// A key's type. O(1).
+    pub fn type_of(&mut self, key: Key<'_>) -> Option<Type> {
+        self.find(key).map(|found| found.head.kind.type_of())
+    }
+
+    /// Removes a key; whether it existed. O(1), with a large value freed by the reaper.
+    pub fn delete(&mut self, key: Key<'_>) -> bool {
+        let Some(found) = self.find(key) else { return false };
+        self.remove(key, found.handle);
+        self.shard.stats.dirty += 1;
+        true
+    }
+
+    fn remove(&mut self, key: Key<'_>, handle: Handle) {
+        if let Some(object) = self.shard.dbs[self.db].remove(key.hash, handle) {
+            self.shard.discard(object);
+        }
+    }
+
+    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. O(1).
+    pub fn expires_at_ms(&mut self, key: Key<'_>) -> Option<Option<u64>> {
+        self.find(key).map(|found| found.head.expires_at_ms)
+    }
+
+    /// Sets or removes a key's deadline; whether the key exists. O(1).
+    pub fn set_expires_at_ms(&mut self, key: Key<'_>, expires_at_ms: Option<u64>) -> bool {
+        let Some(found) = self.find(key) else { return false };
+        self.shard.dbs[self.db].set_deadline(key.hash, found.handle, key.bytes, expires_at_ms);
+        self.shard.new_due_ms = self.shard.new_due_ms.min(expires_at_ms.unwrap_or(u64::MAX));
+        self.shard.stats.dirty += 1;
+        true
+    }
+
+    /// What `OBJECT ENCODING` says of a key. O(1).
+    pub fn encoding(&mut self, key: Key<'_>) -> Option<Encoding> {
+        let found = self.find(key)?;
+        Some(match found.head.kind {
+            Kind::Int => "int",
+            Kind::Str if found.head.value_len() <= 44 => "embstr",
+            Kind::Str | Kind::RawStr | Kind::StrObject => "raw",
+            Kind::PackedList => "listpack",
+            Kind::ListObject => match self.shard.dbs[self.db].object(found.handle) {
+                Some(Object::List(deque)) if deque.encoding() == ListEncoding::Quicklist => "quicklist",
+                _ => "listpack",
+            },
+        })
+    }
+
+    /// Seconds since a key was last read or written. O(1).
+    pub fn idle_seconds(&mut self, key: Key<'_>) -> Option<u64> {
+        let found = self.find(key)?;
+        let now = (self.now.ms() / 1000) as u32 & entry::IDLE_MASK;
+        Some(u64::from(now.wrapping_sub(found.head.idle) & entry::IDLE_MASK))
+    }
+
+    /// Bytes a key takes: its slot and its object. O(1).
+    pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
+        let found = self.find(key)?;
+        let db = &self.shard.dbs[self.db];
+        let object = db.object(found.handle).map_or(0, Object::heap_bytes);
+        // Thirteen bytes are the slot's usual share of its segment.
+        Some(db.bytes(found.handle).len() + 13 + object)
+    }
+
+    /// Takes a key and its value out. O(1) for objects, O(bytes) for what stands in the entry.
+    pub fn take(&mut self, key: Key<'_>) -> Option<Value> {
+        let found = self.find(key)?;
+        let inline = self.inline_form(found);
+        let object = self.shard.dbs[self.db].remove(key.hash, found.handle);
+        self.shard.stats.dirty += 1;
+        let form = match object {
+            Some(object) => Form::Object(object),
+            None => inline,
+        };
+        Some(Value { form, expires_at_ms: found.head.expires_at_ms })
+    }
+
+    /// A copy of a key's value. O(bytes), but O(1) for a long string.
+    pub fn copy(&mut self, key: Key<'_>) -> Option<Value> {
+        let found = self.find(key)?;
+        let form = match self.shard.dbs[self.db].object(found.handle) {
+            Some(object) => Form::Object(object.clone()),
+            None => self.inline_form(found),
+        };
+        Some(Value { form, expires_at_ms: found.head.expires_at_ms })
+    }
+
+    fn inline_form(&self, found: Found) -> Form {
+        let bytes = self.shard.dbs[self.db].bytes(found.handle);
+        Form::Inline(found.head.kind, found.head.value(bytes).to_vec())
+    }
+
+    /// Puts a value that [`take`](Self::take) or [`copy`](Self::copy) gave under a key, over what is there.
+    pub fn put(&mut self, key: Key<'_>, value: Value) {
+        let old = self.find(key);
+        let expires = value.expires_at_ms.map_or(Expires::Clear, Expires::At);
+        match value.form {
+            Form::Inline(kind, bytes) => self.store(key, old, NewValue::Inline(kind, &bytes), expires),
+            Form::Object(object) => self.store(key, old, NewValue::Object(object), expires),
+        };
+        self.wake(key);
+    }
+
+    /// Visits keys in hash order from `position` on, at least `want` of them; returns where to go on.
+    ///
+    /// Expired keys are passed over. O(want + one segment).
+    pub fn scan(&mut self, position: u32, want: usize, mut visit: impl FnMut(&[u8], Type)) -> Option<u32> {
+        let now_ms = self.now.ms();
+        let db = &self.shard.dbs[self.db];
+        db.table.scan(position, want, |slot| {
+            let bytes = db.bytes(slot.handle);
+            let head = Head::of(bytes);
+            if !head.is_expired(|| now_ms) {
+                visit(head.key(bytes), head.kind.type_of());
+            }
+        })
+    }
+
+    /// Visits every key that is not expired. O(n).
+    pub fn for_each(&mut self, mut visit: impl FnMut(&[u8], Type)) {
+        let now_ms = self.now.ms();
+        self.shard.dbs[self.db].for_each(|_, bytes, head| {
+            if !head.is_expired(|| now_ms) {
+                visit(head.key(bytes), head.kind.type_of());
+            }
+        });
+    }
+
+    /// A random key that is not expired. Expected O(1).
+    pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        let now_ms = self.now.ms();
+        // A database of nothing but expired keys must not make this endless; Redis tries a hundred times, too.
+        for _ in 0..100 {
+            let mut seed = self.shard.random();
+            let db = &self.shard.dbs[self.db];
+            let slot = db.table.sample(|| {
+                seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                seed.rotate_left(29)
+            })?;
+            let bytes = db.bytes(slot.handle);
+            let head = Head::of(bytes);
+            if !head.is_expired(|| now_ms) {
+                return Some(head.key(bytes).to_vec());
+            }
+        }
+        None
+    }
+
+    /// Keys in this database, expired ones that were not removed yet included. O(1).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shard.dbs[self.db].len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    // ---- Strings --------------------------------------------------------------------------------------------
+
+    fn string_of(&self, found: Found) -> Result<Str<'_>, WrongType> {
+        let db = &self.shard.dbs[self.db];
+        let bytes = db.bytes(found.handle);
+        match found.head.kind {
+            Kind::Str | Kind::RawStr => Ok(Str::Bytes(found.head.value(bytes))),
+            Kind::Int => Ok(Str::Int(found.head.int(bytes))),
+            Kind::StrObject => match db.object(found.handle) {
+                Some(Object::Str(bytes)) => Ok(Str::Shared(bytes)),
+                _ => Err(WrongType),
+            },
+            _ => Err(WrongType),
+        }
+    }
+
+    /// A key's string. O(1).
+    ///
+    /// # Errors
+    /// [`WrongType`] where the key holds something else.
+    #[inline]
+    pub fn string(&mut self, key: Key<'_>) -> Result<Option<Str<'_>>, WrongType> {
+        match self.read(key) {
+            Some(found) => self.string_of(found).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets a key to a string, over whatever it holds. O(bytes).
+    pub fn set_string(&mut self, key: Key<'_>, value: &[u8], expires: Expires) {
+        let old = self.find(key);
+        self.write_string(key, old, value, expires, Kind::Str);
+    }
+
+    fn write_string(&mut self, key: Key<'_>, old: Option<Found>, value: &[u8], expires: Expires, kind: Kind) {
+        if kind == Kind::Str
+            && value.len() <= 20
+            && let Some(number) = parse_int(value)
+        {
+            self.store(key, old, NewValue::Inline(Kind::Int, &number.to_le_bytes()), expires);
+        } else if value.len() <= INLINE_BYTES_MAX {
+            self.store(key, old, NewValue::Inline(kind, value), expires);
+        } else {
+            let object = Object::Str(Bytes::copy_from_slice(value));
+            self.store(key, old, NewValue::Object(object), expires);
+        }
+    }
+
+    /// Adds to a key's integer, which starts at 0; returns the sum. O(1), in place.
+    ///
+    /// # Errors
+    /// [`StringError::NotAnInteger`], [`StringError::Overflow`] or [`StringError::WrongType`].
+    pub fn increment(&mut self, key: Key<'_>, by: i64) -> Result<i64, StringError> {
+        let old = self.find(key);
+        let value = match old {
+            None => 0,
+            Some(found) => match self.string_of(found)? {
+                Str::Int(value) => value,
+                text => text.with_bytes(parse_int).ok_or(StringError::NotAnInteger)?,
+            },
+        };
+        let sum = value.checked_add(by).ok_or(StringError::Overflow)?;
+        match old {
+            Some(found) if found.head.kind == Kind::Int => {
+                let idle = self.idle_now();
+                self.shard.stats.dirty += 1;
+                let slot = self.shard.dbs[self.db].bytes_mut(found.handle);
+                found.head.value_mut(slot).copy_from_slice(&sum.to_le_bytes());
+                entry::set_idle(slot, idle);
+            }
+            _ => {
+                self.store(key, old, NewValue::Inline(Kind::Int, &sum.to_le_bytes()), Expires::Keep);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Appends to a key's string, which starts empty; returns the new length. O(bytes added), amortised.
+    ///
+    /// # Errors
+    /// [`StringError::TooLong`] or [`StringError::WrongType`].
+    pub fn append(&mut self, key: Key<'_>, tail: &[u8]) -> Result<usize, StringError> {
+        let Some(found) = self.find(key) else {
+            self.check_string_len(tail.len())?;
+            // Redis makes a new string of it, which may well be an integer.
+            self.write_string(key, None, tail, Expires::Clear, Kind::Str);
+            return Ok(tail.len());
+        };
+        let len = self.string_of(found)?.len();
+        let new_len = len.saturating_add(tail.len());
+        self.check_string_len(new_len)?;
+        self.splice_string(key, found, len, tail);
+        Ok(new_len)
+    }
+
+    /// Overwrites part of a key's string from `offset` on, filling a gap with zeros; returns the new length.
+    ///
+    /// Nothing happens, and no key is made, for empty bytes. O(bytes), in place where the string is long.
+    ///
+    /// # Errors
+    /// [`StringError::TooLong`] or [`StringError::WrongType`].
+    pub fn set_range(&mut self, key: Key<'_>, offset: usize, bytes: &[u8]) -> Result<usize, StringError> {
+        let found = self.find(key);
+        let len = match found {
+            Some(found) => self.string_of(found)?.len(),
+            None => 0,
+        };
+        if bytes.is_empty() {
+            return Ok(len);
+        }
+        let end = offset.saturating_add(bytes.len());
+        self.check_string_len(end)?;
+        match found {
+            Some(found) => self.splice_string(key, found, offset, bytes),
+            None => {
+                let mut whole = vec![0; end];
+                whole[offset..].copy_from_slice(bytes);
+                self.write_string(key, None, &whole, Expires::Clear, Kind::RawStr);
+            }
+        }
+        Ok(len.max(end))
+    }
+
+    fn check_string_len(&self, len: usize) -> Result<(), StringError> {
+        if len > self.shard.settings.string_bytes_max { Err(StringError::TooLong) } else { Ok(()) }
+    }
+
+    /// Writes `bytes` at `offset` of an existing string, growing it where needed.
+    fn splice_string(&mut self, key: Key<'_>, found: Found, offset: usize, bytes: &[u8]) {
+        let end = offset + bytes.len();
+        let write = |string: &mut BytesMut| {
+            if string.len() < end {
+                string.resize(end, 0);
+            }
+            string[offset..end].copy_from_slice(bytes);
+        };
+        if found.head.kind == Kind::StrObject {
+            self.shard.stats.dirty += 1;
+            self.shard.dbs[self.db].with_object(found.handle, |object| {
+                if let Object::Str(shared) = object {
+                    // Unique bytes are changed where they are; those that a reply still holds are copied.
+                    let mut string = std::mem::take(shared)
+                        .try_into_mut()
+                        .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+                    write(&mut string);
+                    *shared = string.freeze();
+                }
+            });
+            return;
+        }
+        let mut string = match self.string_of(found) {
+            Ok(text) => text.with_bytes(|bytes| BytesMut::from(bytes)),
+            Err(WrongType) => BytesMut::new(),
+        };
+        write(&mut string);
+        if string.len() > INLINE_BYTES_MAX {
+            let object = Object::Str(string.freeze());
+            self.store(key, Some(found), NewValue::Object(object), Expires::Keep);
+        } else {
+            self.store(key, Some(found), NewValue::Inline(Kind::RawStr, &string), Expires::Keep);
+        }
+    }
+
+    // ---- Lists ----------------------------------------------------------------------------------------------
+
+    /// A key's list, to be read. O(1).
+    ///
+    /// # Errors
+    /// [`WrongType`] where the key holds something else.
+    pub fn list(&mut self, key: Key<'_>) -> Result<Option<ListRef<'_>>, WrongType> {
+        let Some(found) = self.read(key) else { return Ok(None) };
+        let db = &self.shard.dbs[self.db];
+        match found.head.kind {
+            Kind::PackedList => Ok(Some(ListRef::Packed(found.head.value(db.bytes(found.handle))))),
+            Kind::ListObject => match db.object(found.handle) {
+                Some(Object::List(deque)) => Ok(Some(ListRef::Deque(deque))),
+                _ => Err(WrongType),
+            },
+            _ => Err(WrongType),
+        }
+    }
+
+    /// Whether a key holds a list (an empty one never stays). Counts no hit.
+    ///
+    /// # Errors
+    /// [`WrongType`] where the key holds something else.
+    pub fn has_list(&mut self, key: Key<'_>) -> Result<bool, WrongType> {
+        match self.find(key) {
+            None => Ok(false),
+            Some(found) if found.head.kind.type_of() == Type::List => Ok(true),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Lets `f` change a key's list. `adding` are the values that it may add, so that room is made before.
+    ///
+    /// `None` where the key does not exist and `insert` is [`Inserted::Never`]. A list that `f` leaves empty is
+    /// removed; one that it lengthens is offered to those who wait for it.
+    ///
+    /// # Errors
+    /// [`WrongType`] where the key holds something else.
+    pub fn update_list<R>(
+        &mut self,
+        key: Key<'_>,
+        adding: &[&[u8]],
+        insert: Inserted,
+        f: impl FnOnce(&mut List<'_, InlineValue<'_>>) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        let limit = self.shard.settings.list_node;
+        let handle = match self.find(key) {
+            Some(found) => match found.head.kind {
+                Kind::ListObject => found.handle,
+                Kind::PackedList => {
+                    let bytes = found.head.value(self.shard.dbs[self.db].bytes(found.handle));
+                    if adding.is_empty()
+                        || list::packed_fits(bytes, adding.iter().copied(), limit, INLINE_BYTES_MAX)
+                    {
+                        found.handle
+                    } else {
+                        let deque = Object::List(Box::new(Deque::from_packed(bytes, limit)));
+                        self.store(key, Some(found), NewValue::Object(deque), Expires::Keep)
+                    }
+                }
+                _ => return Err(WrongType),
+            },
+            None if insert == Inserted::Never => return Ok(None),
+            None if list::packed_fits(&[], adding.iter().copied(), limit, INLINE_BYTES_MAX) => {
+                self.store(key, None, NewValue::Inline(Kind::PackedList, &[]), Expires::Clear)
+            }
+            None => {
+                let deque = Object::List(Box::new(Deque::new(limit)));
+                self.store(key, None, NewValue::Object(deque), Expires::Clear)
+            }
+        };
+        let idle = self.idle_now();
+        self.shard.stats.dirty += 1;
+        let db = &mut self.shard.dbs[self.db];
+        entry::set_idle(db.bytes_mut(handle), idle);
+        let (result, before, after, handle) = if db.head(handle).kind == Kind::PackedList {
+            let mut list = List::Packed(Packed::new(db.edit(key.hash, handle)));
+            let before = list.len();
+            let result = f(&mut list);
+            let after = list.len();
+            let List::Packed(packed) = list else {
+                unreachable!("a list keeps its form while it is borrowed")
+            };
+            (result, before, after, packed.into_inner().handle())
+        } else {
+            let changed = db.with_object(handle, |object| {
+                let Object::List(deque) = object else { return None };
+                let before = deque.len();
+                let mut list = List::Deque(deque);
+                let result = f(&mut list);
+                Some((result, before, list.len(), handle))
+            });
+            changed.flatten().ok_or(WrongType)?
+        };
+        if after == 0 {
+            self.remove(key, handle);
+        } else if after > before && !self.shard.waiters.is_empty() {
+            self.wake(key);
+        }
+        Ok(Some(result))
+    }
+}
+
+/// A key and its hash within its shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'k> {
+    /// The key's bytes.
+    pub bytes: &'k [u8],
+    /// The hash that its place in the shard's tables follows.
+    pub hash: u32,
+}

@@ -1,0 +1,259 @@
+//! One shard: its share of the keys of every database, and who waits for them.
+//!
+//! A shard is plain single-threaded code. It is entered through the engine's door and knows no threads, no locks,
+//! no sockets and no commands; time is given to it. A [`Keyspace`] is a shard seen through one database for the
+//! duration of one command, and the only way to its data: type checks, lazy expiry, removal of emptied values and
+//! the noticing of keys that waiters want happen there, so no command spells them.
+//!
+//! **Invariant:** no shard refers to another's memory.
+
+pub mod arena;
+pub mod db;
+pub mod entry;
+mod keyspace;
+pub mod table;
+pub mod waiters;
+
+pub use entry::Type;
+pub use keyspace::{Encoding, Expires, Inserted, Key, Keyspace, Str, StringError, Value, WrongType};
+
+use db::{Db, Object};
+use table::NEVER;
+use waiters::Waiters;
+
+/// Plain counters of one shard; the engine adds them up.
+#[derive(Clone, Debug, Default)]
+pub struct ShardStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys removed because their deadline had passed.
+    pub expired: u64,
+    /// Keys written (a measure of change, as `rdb_changes_since_last_save` counts).
+    pub dirty: u64,
+    /// Calls per command, by the command's number.
+    pub calls: Vec<u64>,
+}
+
+/// What a shard needs to know of the settings; refreshed by the engine when they change.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardSettings {
+    /// `list-max-listpack-size`.
+    pub list_node: crate::value::list::NodeLimit,
+    /// `proto-max-bulk-len`, bytes: no string grows beyond it.
+    pub string_bytes_max: usize,
+}
+
+/// A key that a command made worth looking at for those who wait for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyKey {
+    /// Its database.
+    pub db: usize,
+    /// Its name.
+    pub key: Vec<u8>,
+}
+
+/// One shard's data.
+#[derive(Debug)]
+pub struct Shard {
+    dbs: Box<[Db]>,
+    /// Who waits for keys of this shard.
+    pub waiters: Waiters,
+    /// Keys that the running command filled and somebody waits for.
+    pub ready: Vec<ReadyKey>,
+    /// Counters.
+    pub stats: ShardStats,
+    /// Settings that data structures ask for.
+    pub settings: ShardSettings,
+    /// The earliest deadline given since somebody asked, Unix ms.
+    new_due_ms: u64,
+    /// Large objects on their way to the reaper.
+    garbage: Vec<Object>,
+    random: u64,
+}
+
+/// What one step of the expiry cycle did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpiryStep {
+    /// Keys removed.
+    pub expired: usize,
+    /// Where the next step goes on in this database; `None` when it was gone through.
+    pub next: Option<u32>,
+}
+
+impl Shard {
+    /// An empty shard of `databases` databases; `seed` decides its random choices.
+    #[must_use]
+    pub fn new(databases: usize, seed: u64, settings: ShardSettings) -> Self {
+        Self {
+            dbs: (0..databases).map(|_| Db::default()).collect(),
+            waiters: Waiters::default(),
+            ready: Vec::new(),
+            stats: ShardStats::default(),
+            settings,
+            new_due_ms: NEVER,
+            garbage: Vec::new(),
+            random: seed | 1,
+        }
+    }
+
+    /// Sees the shard through one database. `now_ms` is the time of the command.
+    #[inline]
+    pub fn keyspace<'a>(&'a mut self, db: usize, now: Now<'a>) -> Keyspace<'a> {
+        Keyspace::new(self, db, now)
+    }
+
+    /// Keys in a database.
+    #[must_use]
+    pub fn len(&self, db: usize) -> usize {
+        self.dbs[db].len()
+    }
+
+    /// Whether a database has none.
+    #[must_use]
+    pub fn is_empty(&self, db: usize) -> bool {
+        self.dbs[db].is_empty()
+    }
+
+    /// Keys with a deadline in a database.
+    #[must_use]
+    pub fn with_deadline(&self, db: usize) -> usize {
+        self.dbs[db].with_deadline()
+    }
+
+    /// Bytes this shard holds. O(segments).
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.dbs.iter().map(Db::heap_bytes).sum()
+    }
+
+    /// Empties a database and returns what it held, to be freed outside the door. O(1).
+    pub fn flush(&mut self, db: usize) -> Db {
+        self.stats.dirty += self.dbs[db].len() as u64;
+        std::mem::take(&mut self.dbs[db])
+    }
+
+    /// Exchanges two databases. O(keys waited for).
+    pub fn swap(&mut self, a: usize, b: usize) {
+        self.dbs.swap(a, b);
+        self.stats.dirty += 1;
+        for db in [a, b] {
+            let keys: Vec<ReadyKey> =
+                self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
+            self.ready.extend(keys);
+        }
+    }
+
+    /// The earliest deadline that was given since the last call; [`NEVER`] when none was.
+    #[inline]
+    pub fn take_new_due_ms(&mut self) -> u64 {
+        std::mem::replace(&mut self.new_due_ms, NEVER)
+    }
+
+    /// Takes the large objects that commands removed, to be freed outside the door.
+    pub fn take_garbage(&mut self) -> Vec<Object> {
+        std::mem::take(&mut self.garbage)
+    }
+
+    /// Whether there is anything to take.
+    #[inline]
+    #[must_use]
+    pub fn has_garbage(&self) -> bool {
+        !self.garbage.is_empty()
+    }
+
+    /// The earliest time at which a key may be due; [`NEVER`] when no key has a deadline. O(segments).
+    #[must_use]
+    pub fn next_due_ms(&self) -> u64 {
+        self.dbs
+            .iter()
+            .filter(|db| db.with_deadline() > 0)
+            .map(|db| db.table.next_due_ms())
+            .min()
+            .unwrap_or(NEVER)
+    }
+
+    /// Removes what is due in one segment of a database, from `position` on. O(one segment) and what it frees.
+    ///
+    /// A segment that was looked at is left alone for `revisit_ms`, so that a stream of short deadlines costs a walk
+    /// a period, not a walk a key; until then lazy expiry hides what is due.
+    pub fn expire_segment(&mut self, db: usize, position: u32, now_ms: u64, revisit_ms: u64) -> ExpiryStep {
+        let data = &self.dbs[db];
+        if data.with_deadline() == 0 {
+            return ExpiryStep::default();
+        }
+        let Some((segment, slots, next)) = data.table.next_due_segment(position, now_ms) else {
+            return ExpiryStep::default();
+        };
+        let mut due_ms = NEVER;
+        let mut expired = Vec::new();
+        for slot in slots {
+            match data.head(slot.handle).expires_at_ms {
+                Some(deadline) if deadline < now_ms => expired.push(slot),
+                Some(deadline) => due_ms = due_ms.min(deadline),
+                None => {}
+            }
+        }
+        let due_ms = if due_ms == NEVER { NEVER } else { due_ms.max(now_ms + revisit_ms) };
+        self.dbs[db].table.set_due(&segment, due_ms);
+        for slot in &expired {
+            if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
+                self.discard(object);
+            }
+        }
+        self.stats.expired += expired.len() as u64;
+        ExpiryStep { expired: expired.len(), next }
+    }
+
+    /// Keeps a removed object for the reaper where freeing it takes long, and frees it here where it does not.
+    fn discard(&mut self, object: Object) {
+        const LONG: usize = 64 * 1024;
+        if object.heap_bytes() > LONG {
+            self.garbage.push(object);
+        }
+    }
+
+    /// A random number; the sequence follows from the seed.
+    fn random(&mut self) -> u64 {
+        // SplitMix64: every state gives a well mixed number.
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// The time of a command: known, or read from the clock when something asks for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Now<'a> {
+    /// Unix ms, read before.
+    At(u64),
+    /// Nobody has asked yet; most reads never do.
+    Lazy(&'a crate::clock::Clock),
+}
+
+impl Now<'_> {
+    /// The exact time in Unix ms.
+    #[inline]
+    pub fn ms(&mut self) -> u64 {
+        match *self {
+            Now::At(ms) => ms,
+            Now::Lazy(clock) => {
+                let ms = clock.now_ms();
+                *self = Now::At(ms);
+                ms
+            }
+        }
+    }
+
+    /// The time as last read by anyone: good enough for idle times.
+    #[inline]
+    fn about_ms(&self) -> u64 {
+        match self {
+            Now::At(ms) => *ms,
+            Now::Lazy(clock) => clock.last_ms(),
+        }
+    }
+}

@@ -1,0 +1,949 @@
+//! The reply encoder: what commands say to a [`Sink`], to bytes that wait to be written.
+//!
+//! An [`Output`] belongs to no connection: an event loop keeps one, lets a batch of commands append their replies
+//! through a [`RespSink`] in their peer's protocol, and writes it out, keeping what the socket did not take.
+//!
+//! **Layout:** everything lies in one `Vec`, but for large shared values, which lie beside it with the offset at
+//! which they belong. So small replies cost one copy, large ones none, and a rollback truncates both.
+
+use super::ProtocolError;
+use crate::reply::{Mark, Protocol, Sink};
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice, Write};
+
+/// From this length on, a shared value is queued instead of copied.
+pub const SHARED_BYTES_MIN: usize = 16 * 1024;
+/// A cleared output keeps no more memory than this.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// How many pieces one vectored write takes at most.
+const SLICES_MAX: usize = 64;
+
+/// Encoded replies that wait to be written.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// All bytes that were copied, those written already included (until they are half of it).
+    bytes: Vec<u8>,
+    /// How many of `bytes` have been written.
+    written: usize,
+    /// Values that were not copied: each belongs between `bytes[..at]` and `bytes[at..]`; offsets never fall.
+    shared: VecDeque<Shared>,
+    /// The sum of the lengths in `shared`.
+    shared_bytes: usize,
+}
+
+/// A value that is sent from where it lies.
+#[derive(Debug)]
+struct Shared {
+    at: usize,
+    value: Bytes,
+}
+
+impl Output {
+    /// An empty output; allocates with the first reply.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), written: 0, shared: VecDeque::new(), shared_bytes: 0 }
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.written + self.shared_bytes
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How much memory it holds: the buffer, whether filled or not, and the shared values.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.shared.capacity() * size_of::<Shared>() + self.shared_bytes
+    }
+
+    /// Forgets everything, and gives memory back where it grew above 64 KiB.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.shared.clear();
+        self.shared.shrink_to(SLICES_MAX);
+        (self.written, self.shared_bytes) = (0, 0);
+    }
+
+    /// Moves what waits out, as when a slow peer's replies leave the event loop's output for its own.
+    #[must_use]
+    pub fn take(&mut self) -> Output {
+        std::mem::take(self)
+    }
+
+    /// Moves what waits in `other` behind what waits here, leaving `other` cleared. Copies all but shared values,
+    /// and nothing where nothing waits here.
+    pub fn append(&mut self, other: &mut Output) {
+        if self.is_empty() {
+            std::mem::swap(self, other);
+            return other.clear();
+        }
+        let shift = self.bytes.len();
+        self.bytes.extend_from_slice(other.pending());
+        for Shared { at, value } in other.shared.drain(..) {
+            self.shared_bytes += value.len();
+            self.shared.push_back(Shared { at: at - other.written + shift, value });
+        }
+        other.clear();
+    }
+
+    /// Appends bytes that are encoded already.
+    #[inline]
+    pub fn push_encoded(&mut self, encoded: &[u8]) {
+        self.bytes.extend_from_slice(encoded);
+    }
+
+    /// Appends bytes that are encoded already, without a copy where they are many: a message to all subscribers.
+    pub fn push_encoded_shared(&mut self, encoded: &Bytes) {
+        if encoded.len() < SHARED_BYTES_MIN {
+            return self.bytes.extend_from_slice(encoded);
+        }
+        self.shared_bytes += encoded.len();
+        self.shared.push_back(Shared { at: self.bytes.len(), value: encoded.clone() });
+    }
+
+    /// The sink through which commands append, in the protocol of their peer.
+    #[inline]
+    pub fn sink(&mut self, protocol: Protocol) -> RespSink<'_> {
+        RespSink { out: self, protocol }
+    }
+
+    /// Makes one write (vectored where shared values wait), forgets what was taken and returns how much that was; 0
+    /// only if nothing waits. Marks taken before are void.
+    ///
+    /// # Errors
+    /// What `writer` says, but for `Interrupted`, which is tried again; `WriteZero` if it takes nothing. Nothing is
+    /// lost: a later call goes on where this one stopped.
+    pub fn write_to(&mut self, writer: &mut impl Write) -> io::Result<usize> {
+        if self.is_empty() {
+            return Ok(0);
+        }
+        let count = loop {
+            match self.write_once(writer) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => break count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        self.consume(count);
+        Ok(count)
+    }
+
+    /// What waits, copied into one piece.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(self.len());
+        self.for_each_piece(|piece| {
+            all.extend_from_slice(piece);
+            true
+        });
+        all
+    }
+
+    /// The copied bytes that wait.
+    #[inline]
+    fn pending(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
+    }
+
+    fn write_once(&self, writer: &mut impl Write) -> io::Result<usize> {
+        if self.shared.is_empty() {
+            return writer.write(self.pending());
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        self.for_each_piece(|piece| match slices.get_mut(count) {
+            Some(slot) => {
+                *slot = IoSlice::new(piece);
+                count += 1;
+                true
+            }
+            None => false,
+        });
+        match slices.get(..count) {
+            Some([only]) => writer.write(only),
+            slices => writer.write_vectored(slices.unwrap_or_default()),
+        }
+    }
+
+    /// Calls `visit` with each piece that is not empty, in order, until it says stop.
+    fn for_each_piece<'a>(&'a self, mut visit: impl FnMut(&'a [u8]) -> bool) {
+        let mut from = self.written;
+        for Shared { at, value } in &self.shared {
+            let before = self.bytes.get(from..*at).unwrap_or_default();
+            if (!before.is_empty() && !visit(before)) || !visit(value) {
+                return;
+            }
+            from = *at;
+        }
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        if !rest.is_empty() {
+            visit(rest);
+        }
+    }
+
+    /// Forgets the first `count` bytes of what waits.
+    fn consume(&mut self, mut count: usize) {
+        if count >= self.len() {
+            return self.clear();
+        }
+        while let Some(Shared { at, value }) = self.shared.front_mut() {
+            let before = *at - self.written;
+            if count < before {
+                break;
+            }
+            self.written = *at;
+            count -= before;
+            let taken = count.min(value.len());
+            self.shared_bytes -= taken;
+            count -= taken;
+            if taken < value.len() {
+                value.advance(taken);
+                break;
+            }
+            self.shared.pop_front();
+        }
+        self.written += count;
+        // A peer that never catches up must not make the buffer grow by what it has read already; moving at most
+        // half of the buffer keeps that linear.
+        if self.written > KEPT_BYTES_MAX / 2 && self.written > self.bytes.len() / 2 {
+            self.bytes.drain(..self.written);
+            self.shared.iter_mut().for_each(|shared| shared.at -= self.written);
+            self.written = 0;
+        }
+    }
+}
+
+/// A [`Sink`] that encodes RESP2 or RESP3 onto an [`Output`].
+#[derive(Debug)]
+pub struct RespSink<'a> {
+    out: &'a mut Output,
+    protocol: Protocol,
+}
+
+impl RespSink<'_> {
+    /// Encodes from here on in another protocol, as `HELLO` asks for its own reply.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// The error that ends a connection. Sends the byte of [`ProtocolError::ExpectedBulk`] as it came, which
+    /// [`Sink::error`] could not when it is no UTF-8.
+    pub fn protocol_error(&mut self, error: &ProtocolError) {
+        match error {
+            ProtocolError::ExpectedBulk(got) if !got.is_ascii() => {
+                self.out.bytes.extend_from_slice(b"-ERR Protocol error: expected '$', got '");
+                self.out.bytes.extend_from_slice(&[*got, b'\'', b'\r', b'\n']);
+            }
+            other => self.error(&format!("ERR {other}")),
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.out.bytes.extend_from_slice(bytes);
+    }
+
+    /// A type byte, a number and CRLF.
+    #[inline]
+    fn header(&mut self, kind: u8, number: usize) {
+        if number < 10 {
+            return self.put(&[kind, b'0' + number as u8, b'\r', b'\n']);
+        }
+        if number < 100 {
+            return self.put(&[kind, b'0' + (number / 10) as u8, b'0' + (number % 10) as u8, b'\r', b'\n']);
+        }
+        self.number(kind, itoa::Buffer::new().format(number));
+    }
+
+    /// A type byte, digits and CRLF, in one piece: no longer than 20 digits and a sign.
+    fn number(&mut self, kind: u8, digits: &str) {
+        self.out.bytes.reserve(digits.len() + 3);
+        self.out.bytes.push(kind);
+        self.put(digits.as_bytes());
+        self.put(b"\r\n");
+    }
+
+    /// A line of text, whose own line ends become spaces.
+    fn line(&mut self, kind: u8, text: &str) {
+        self.out.bytes.push(kind);
+        let mut rest = text.as_bytes();
+        while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
+            let (before, after) = rest.split_at(at);
+            self.put(before);
+            self.put(b" ");
+            rest = after.get(1..).unwrap_or_default();
+        }
+        self.put(rest);
+        self.put(b"\r\n");
+    }
+
+    /// An aggregate's header; RESP2 knows but one kind.
+    #[inline]
+    fn aggregate(&mut self, kind: u8, len: usize) {
+        self.header(if self.protocol == Protocol::Resp3 { kind } else { b'*' }, len);
+    }
+}
+
+impl Sink for RespSink<'_> {
+    #[inline]
+    fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    fn simple(&mut self, text: &str) {
+        self.line(b'+', text);
+    }
+
+    fn error(&mut self, text: &str) {
+        self.line(b'-', text);
+    }
+
+    #[inline]
+    fn int(&mut self, value: i64) {
+        match value {
+            0 => self.put(b":0\r\n"),
+            1 => self.put(b":1\r\n"),
+            _ => self.number(b':', itoa::Buffer::new().format(value)),
+        }
+    }
+
+    #[inline]
+    fn bulk(&mut self, value: &[u8]) {
+        self.out.bytes.reserve(value.len() + 24);
+        self.header(b'$', value.len());
+        self.put(value);
+        self.put(b"\r\n");
+    }
+
+    #[inline]
+    fn bulk_shared(&mut self, value: &Bytes) {
+        if value.len() < SHARED_BYTES_MIN {
+            return self.bulk(value);
+        }
+        self.header(b'$', value.len());
+        self.out.push_encoded_shared(value);
+        self.put(b"\r\n");
+    }
+
+    #[inline]
+    fn null(&mut self) {
+        self.put(if self.protocol == Protocol::Resp3 { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    #[inline]
+    fn null_array(&mut self) {
+        self.put(if self.protocol == Protocol::Resp3 { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    #[inline]
+    fn array(&mut self, len: usize) {
+        self.header(b'*', len);
+    }
+
+    #[inline]
+    fn map(&mut self, pairs: usize) {
+        match self.protocol {
+            Protocol::Resp3 => self.header(b'%', pairs),
+            Protocol::Resp2 => self.header(b'*', pairs * 2),
+        }
+    }
+
+    #[inline]
+    fn set(&mut self, len: usize) {
+        self.aggregate(b'~', len);
+    }
+
+    #[inline]
+    fn push(&mut self, len: usize) {
+        self.aggregate(b'>', len);
+    }
+
+    fn double(&mut self, value: f64) {
+        let mut buffer = DoubleBuffer::new();
+        let text = buffer.format(value);
+        match self.protocol {
+            Protocol::Resp3 => self.number(b',', text),
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+        }
+    }
+
+    #[inline]
+    fn boolean(&mut self, value: bool) {
+        self.put(match (self.protocol, value) {
+            (Protocol::Resp3, true) => b"#t\r\n",
+            (Protocol::Resp3, false) => b"#f\r\n",
+            (Protocol::Resp2, true) => b":1\r\n",
+            (Protocol::Resp2, false) => b":0\r\n",
+        });
+    }
+
+    fn big_number(&mut self, digits: &str) {
+        match self.protocol {
+            Protocol::Resp3 => self.line(b'(', digits),
+            Protocol::Resp2 => self.bulk(digits.as_bytes()),
+        }
+    }
+
+    fn verbatim(&mut self, format: &str, text: &[u8]) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => {
+                // The format is three bytes to every reader, whatever the caller gave.
+                let mut three = [b' '; 3];
+                three.iter_mut().zip(format.bytes()).for_each(|(to, from)| *to = from);
+                self.header(b'=', text.len() + 4);
+                self.put(&three);
+                self.put(b":");
+                self.put(text);
+                self.put(b"\r\n");
+            }
+        }
+    }
+
+    #[inline]
+    fn mark(&self) -> Mark {
+        Mark(self.out.bytes.len(), self.out.shared.len())
+    }
+
+    fn rollback(&mut self, mark: Mark) {
+        // What has been written stays counted even if the mark is older than the write.
+        self.out.bytes.truncate(mark.0.max(self.out.written));
+        for dropped in self.out.shared.drain(mark.1.min(self.out.shared.len())..) {
+            self.out.shared_bytes -= dropped.value.len();
+        }
+    }
+
+    #[inline]
+    fn ok(&mut self) {
+        self.put(b"+OK\r\n");
+    }
+}
+
+/// A floating point number as Redis 7.2 prints it: the shortest text that reads back as the same number.
+///
+/// `inf`, `-inf`, `nan`, `-0`; whole numbers up to 2^62 in full; otherwise plain decimals or, where the exponent is
+/// far from 0, C's form without padding: `0.1`, `1e+20`, `1.5e-9`.
+///
+/// ```
+/// assert_eq!(damselfly::wire::format_double(0.1), "0.1");
+/// assert_eq!(damselfly::wire::format_double(3.0), "3");
+/// assert_eq!(damselfly::wire::format_double(1e20), "1e+20");
+/// ```
+#[must_use]
+pub fn format_double(value: f64) -> String {
+    DoubleBuffer::new().format(value).to_owned()
+}
+
+/// Room for the longest number that [`format_double`] prints (24 bytes), and for its digits before they are laid out.
+struct DoubleBuffer {
+    text: [u8; 64],
+    len: usize,
+}
+
+impl DoubleBuffer {
+    fn new() -> Self {
+        Self { text: [0; 64], len: 0 }
+    }
+
+    fn format(&mut self, value: f64) -> &str {
+        self.len = 0;
+        if value.is_nan() {
+            self.put(b"nan");
+        } else if value.is_infinite() {
+            self.put(if value < 0.0 { b"-inf" } else { b"inf" });
+        } else if value == 0.0 {
+            self.put(if value.is_sign_negative() { b"-0" } else { b"0" });
+        } else if value.abs() <= (i64::MAX / 2) as f64 && value.trunc() == value {
+            self.put(itoa::Buffer::new().format(value as i64).as_bytes());
+        } else {
+            self.lay_out(value);
+        }
+        // Only ASCII was put.
+        str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(slot) = self.text.get_mut(self.len) {
+                *slot = *byte;
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Lays out the shortest digits, which Rust's `{:e}` finds (`d.ddde-7`), by the rules of fpconv's `emit_digits`.
+    /// With `n` digits and the decimal point `k` places behind the last one:
+    ///
+    /// 1. `0 <= k < 8`: a whole number, filled up with zeros;
+    /// 2. `-7 < k < 0`, or an exponent above -4 and below 4: plain decimals;
+    /// 3. otherwise an exponent with its sign, without padding.
+    fn lay_out(&mut self, value: f64) {
+        let mut scientific = DoubleBuffer::new();
+        // Cannot fail: at most 17 digits, a point, a sign and an exponent of 5 bytes.
+        let _ = fmt::Write::write_fmt(&mut scientific, format_args!("{:e}", value.abs()));
+        let text = scientific.text.get(..scientific.len).unwrap_or_default();
+        let (mantissa, exponent) = match memchr::memchr(b'e', text) {
+            Some(at) => text.split_at(at),
+            None => (text, &b""[..]),
+        };
+        let exponent: i32 = str::from_utf8(exponent.get(1..).unwrap_or_default())
+            .ok()
+            .and_then(|e| e.parse().ok())
+            .unwrap_or(0);
+        let mut digits = DoubleBuffer::new();
+        mantissa.iter().filter(|byte| byte.is_ascii_digit()).for_each(|digit| digits.put(&[*digit]));
+        let digits = digits.text.get(..digits.len).unwrap_or_default();
+        let k = exponent - (digits.len() as i32 - 1);
+
+        if value < 0.0 {
+            self.put(b"-");
+        }
+        if (0..8).contains(&k) {
+            self.put(digits);
+            (0..k).for_each(|_| self.put(b"0"));
+        } else if k < 0 && (k > -7 || exponent.abs() < 4) {
+            let (whole, fraction) = digits.split_at((exponent + 1).clamp(0, digits.len() as i32) as usize);
+            self.put(if whole.is_empty() { b"0" } else { whole });
+            self.put(b".");
+            (exponent..-1).for_each(|_| self.put(b"0"));
+            self.put(fraction);
+        } else {
+            let (first, rest) = digits.split_at(1.min(digits.len()));
+            self.put(first);
+            if !rest.is_empty() {
+                self.put(b".");
+                self.put(rest);
+            }
+            self.put(if exponent < 0 { b"e-" } else { b"e+" });
+            self.put(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+        }
+    }
+}
+
+impl fmt::Write for DoubleBuffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Reply;
+    use quickcheck::{Arbitrary, Gen, quickcheck};
+    use redis_protocol::{resp2, resp3};
+
+    fn encode(protocol: Protocol, write: impl Fn(&mut RespSink<'_>)) -> String {
+        let mut output = Output::new();
+        write(&mut output.sink(protocol));
+        assert_eq!(output.len(), output.to_vec().len());
+        String::from_utf8_lossy(&output.to_vec()).into_owned()
+    }
+
+    #[test]
+    fn each_element_has_its_shape_in_both_protocols() {
+        type Write = fn(&mut RespSink<'_>);
+        let cases: &[(Write, &str, &str)] = &[
+            (|s| s.ok(), "+OK\r\n", "+OK\r\n"),
+            (|s| s.simple("QUEUED"), "+QUEUED\r\n", "+QUEUED\r\n"),
+            (|s| s.error("ERR a\r\nb\n"), "-ERR a  b \r\n", "-ERR a  b \r\n"),
+            (|s| s.int(0), ":0\r\n", ":0\r\n"),
+            (|s| s.int(1), ":1\r\n", ":1\r\n"),
+            (|s| s.int(i64::MIN), ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"),
+            (|s| s.bulk(b""), "$0\r\n\r\n", "$0\r\n\r\n"),
+            (|s| s.bulk(b"a\r\nb"), "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n"),
+            (|s| s.null(), "$-1\r\n", "_\r\n"),
+            (|s| s.null_array(), "*-1\r\n", "_\r\n"),
+            (|s| s.array(9), "*9\r\n", "*9\r\n"),
+            (|s| s.array(10), "*10\r\n", "*10\r\n"),
+            (|s| s.array(100), "*100\r\n", "*100\r\n"),
+            (|s| s.map(6), "*12\r\n", "%6\r\n"),
+            (|s| s.set(99), "*99\r\n", "~99\r\n"),
+            (|s| s.push(3), "*3\r\n", ">3\r\n"),
+            (|s| s.double(0.1), "$3\r\n0.1\r\n", ",0.1\r\n"),
+            (|s| s.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n"),
+            (|s| s.boolean(true), ":1\r\n", "#t\r\n"),
+            (|s| s.boolean(false), ":0\r\n", "#f\r\n"),
+            (|s| s.big_number("123"), "$3\r\n123\r\n", "(123\r\n"),
+            (|s| s.verbatim("txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
+            (
+                |s| s.protocol_error(&ProtocolError::ExpectedBulk(b'\r')),
+                "-ERR Protocol error: expected '$', got ' '\r\n",
+                "-ERR Protocol error: expected '$', got ' '\r\n",
+            ),
+        ];
+        for (write, resp2, resp3) in cases {
+            assert_eq!(encode(Protocol::Resp2, write), *resp2);
+            assert_eq!(encode(Protocol::Resp3, write), *resp3);
+        }
+        let mut output = Output::new();
+        output.sink(Protocol::Resp2).protocol_error(&ProtocolError::ExpectedBulk(0xff));
+        assert_eq!(output.to_vec(), b"-ERR Protocol error: expected '$', got '\xff'\r\n");
+    }
+
+    #[test]
+    fn doubles_are_printed_as_fpconv_prints_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-17.0, "-17"),
+            (0.1, "0.1"),
+            (-0.1, "-0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (3.25, "3.25"),
+            (1234.5678, "1234.5678"),
+            (123456789012.25, "123456789012.25"),
+            (1e18, "1000000000000000000"),
+            (4.5e18, "4500000000000000000"),
+            (5e18, "5e+18"),
+            (1e20, "1e+20"),
+            (1e21, "1e+21"),
+            (-1.5e300, "-1.5e+300"),
+            (12345678901234567000.0, "12345678901234567000"),
+            (0.001, "0.001"),
+            (0.000001, "0.000001"),
+            (0.0000001, "1e-7"),
+            (0.00012, "0.00012"),
+            (1.25e-9, "1.25e-9"),
+            (0.0012345678, "0.0012345678"),
+            (0.00012345678, "1.2345678e-4"),
+            (1234.567890123, "1234.567890123"),
+            (12345.67890123, "1.234567890123e+4"),
+            (12345.678901, "12345.678901"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (-f64::MAX, "-1.7976931348623157e+308"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(format_double(value), text);
+        }
+    }
+
+    #[test]
+    fn a_large_shared_value_is_sent_from_where_it_lies_and_a_rollback_forgets_it() {
+        let large = Bytes::from(vec![b'x'; SHARED_BYTES_MIN]);
+        let mut output = Output::new();
+        let mut sink = output.sink(Protocol::Resp2);
+        sink.ok();
+        sink.bulk_shared(&large);
+        let mark = sink.mark();
+        sink.array(2);
+        sink.bulk_shared(&large);
+        sink.rollback(mark);
+        sink.int(7);
+        assert_eq!(output.shared.len(), 1);
+        assert_eq!(output.shared[0].value.as_ptr(), large.as_ptr());
+        let expected = [b"+OK\r\n$16384\r\n", &large[..], b"\r\n:7\r\n"].concat();
+        assert_eq!(output.to_vec(), expected);
+        assert_eq!(output.len(), expected.len());
+        assert_eq!(output.write_to(&mut Chunks::new(usize::MAX)).ok(), Some(expected.len()));
+        assert!(output.is_empty());
+    }
+
+    #[test]
+    fn a_cleared_output_keeps_its_buffer_unless_it_grew_large() {
+        let mut output = Output::new();
+        output.sink(Protocol::Resp2).bulk(&[0; 1000]);
+        output.clear();
+        assert!(output.is_empty() && output.bytes.capacity() >= 1000);
+        output.sink(Protocol::Resp2).bulk(&[0; 1_000_000]);
+        output.clear();
+        assert!(output.bytes.capacity() <= KEPT_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_writer_that_takes_nothing_is_an_error_and_one_that_would_block_loses_nothing() {
+        struct Blocked;
+        impl Write for Blocked {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut output = Output::new();
+        assert_eq!(output.write_to(&mut Blocked).ok(), Some(0));
+        output.push_encoded(b"+OK\r\n");
+        assert_eq!(output.write_to(&mut Blocked).err().map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+        assert_eq!(
+            output.write_to(&mut Chunks::new(0)).err().map(|e| e.kind()),
+            Some(io::ErrorKind::WriteZero)
+        );
+        assert_eq!(output.take().to_vec(), b"+OK\r\n");
+        assert!(output.is_empty());
+    }
+
+    /// A peer that never catches up, but never stops reading either.
+    #[test]
+    fn what_has_been_written_does_not_stay_in_memory() {
+        let mut output = Output::new();
+        let mut peer = Chunks::new(1000);
+        for _ in 0..10_000 {
+            output.sink(Protocol::Resp2).bulk(&[b'v'; 993]);
+            if output.len() > 5000 {
+                assert!(output.write_to(&mut peer).is_ok());
+            }
+            assert!(output.bytes.capacity() <= 4 * KEPT_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_written_bytes_stays_in_its_place() {
+        let (mut output, mut peer) = (Output::new(), Chunks::new(90_000));
+        let mut sink = output.sink(Protocol::Resp2);
+        sink.bulk(&[b'a'; 100_000]);
+        sink.bulk_shared(&Bytes::from(vec![b'b'; SHARED_BYTES_MIN]));
+        sink.bulk(b"c");
+        let expected = output.to_vec();
+        while !output.is_empty() {
+            assert!(output.write_to(&mut peer).is_ok());
+        }
+        assert!(peer.taken == expected);
+    }
+
+    /// Takes at most so many bytes a write.
+    struct Chunks {
+        most: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Chunks {
+        fn new(most: usize) -> Self {
+            Self { most, taken: Vec::new() }
+        }
+    }
+
+    impl Write for Chunks {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.most);
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.write(&slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What happens to an output in an event loop's life.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Bulk(u8),
+        Shared(u8),
+        Mark,
+        Rollback,
+        Write(u16),
+        Append(u8),
+    }
+
+    impl Arbitrary for Step {
+        fn arbitrary(g: &mut Gen) -> Self {
+            match u8::arbitrary(g) % 6 {
+                0 => Step::Bulk(u8::arbitrary(g)),
+                1 => Step::Shared(u8::arbitrary(g) % 4),
+                2 => Step::Mark,
+                3 => Step::Rollback,
+                4 => Step::Write(u16::arbitrary(g)),
+                _ => Step::Append(u8::arbitrary(g) % 4),
+            }
+        }
+    }
+
+    /// Any reply that a command may give, to a depth of three; map keys and set members are distinct.
+    #[derive(Clone, Debug)]
+    struct AnyReply(Reply);
+
+    impl Arbitrary for AnyReply {
+        fn arbitrary(g: &mut Gen) -> Self {
+            AnyReply(any_reply(g, 3))
+        }
+    }
+
+    fn any_bytes(g: &mut Gen) -> Bytes {
+        match u8::arbitrary(g) {
+            0..4 => Bytes::from(vec![u8::arbitrary(g); SHARED_BYTES_MIN + usize::from(u8::arbitrary(g))]),
+            _ => Vec::<u8>::arbitrary(g).into(),
+        }
+    }
+
+    fn any_reply(g: &mut Gen, depth: usize) -> Reply {
+        let text = |g: &mut Gen| String::arbitrary(g).replace(['\r', '\n'], " ");
+        let len = usize::from(u8::arbitrary(g) % 5);
+        let distinct = |i: usize| Reply::Bulk(Bytes::from(format!("member:{i}")));
+        match u8::arbitrary(g) % if depth == 0 { 9 } else { 13 } {
+            0 => Reply::Simple(text(g).into()),
+            1 => Reply::Error(text(g)),
+            2 => Reply::Int(i64::arbitrary(g)),
+            3 => Reply::Bulk(any_bytes(g)),
+            4 => Reply::Null,
+            5 => Reply::Double(Some(f64::arbitrary(g)).filter(|value| !value.is_nan()).unwrap_or(0.5)),
+            6 => Reply::Boolean(bool::arbitrary(g)),
+            7 => Reply::BigNumber(format!("{}{}", i64::arbitrary(g), u64::arbitrary(g))),
+            8 => Reply::Verbatim("txt".into(), any_bytes(g)),
+            9 => Reply::Array((0..len).map(|_| any_reply(g, depth - 1)).collect()),
+            10 => Reply::Map((0..len).map(|i| (distinct(i), any_reply(g, depth - 1))).collect()),
+            11 => Reply::Set((0..len).map(distinct).collect()),
+            _ => Reply::Push((0..len).map(|_| any_reply(g, depth - 1)).collect()),
+        }
+    }
+
+    /// What is left of a reply's shape in RESP2.
+    fn as_resp2(reply: &Reply) -> Reply {
+        match reply {
+            Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
+                Reply::Array(items.iter().map(as_resp2).collect())
+            }
+            Reply::Map(pairs) => {
+                Reply::Array(pairs.iter().flat_map(|(key, value)| [as_resp2(key), as_resp2(value)]).collect())
+            }
+            Reply::Double(value) => Reply::Bulk(format_double(*value).into()),
+            Reply::Boolean(value) => Reply::Int(i64::from(*value)),
+            Reply::BigNumber(digits) => Reply::Bulk(digits.clone().into()),
+            Reply::Verbatim(_, text) => Reply::Bulk(text.clone()),
+            other => other.clone(),
+        }
+    }
+
+    fn from_resp2(frame: resp2::types::BytesFrame) -> Reply {
+        use resp2::types::BytesFrame::*;
+        match frame {
+            SimpleString(text) => Reply::Simple(String::from_utf8_lossy(&text).into_owned().into()),
+            Error(text) => Reply::Error(text.to_string()),
+            Integer(value) => Reply::Int(value),
+            BulkString(bytes) => Reply::Bulk(bytes),
+            Array(items) => Reply::Array(items.into_iter().map(from_resp2).collect()),
+            Null => Reply::Null,
+        }
+    }
+
+    fn from_resp3(frame: resp3::types::BytesFrame) -> Reply {
+        use resp3::types::BytesFrame::*;
+        let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
+        match frame {
+            SimpleString { data, .. } => Reply::Simple(text(data).into()),
+            SimpleError { data, .. } => Reply::Error(data.to_string()),
+            Number { data, .. } => Reply::Int(data),
+            BlobString { data, .. } => Reply::Bulk(data),
+            Null => Reply::Null,
+            Double { data, .. } => Reply::Double(data),
+            Boolean { data, .. } => Reply::Boolean(data),
+            BigNumber { data, .. } => Reply::BigNumber(text(data)),
+            VerbatimString { data, .. } => Reply::Verbatim("txt".into(), data),
+            Array { data, .. } => Reply::Array(data.into_iter().map(from_resp3).collect()),
+            Push { data, .. } => Reply::Push(data.into_iter().map(from_resp3).collect()),
+            // The reference keeps these in hash tables; ours were made in the order of their keys.
+            Set { data, .. } => {
+                let mut items: Vec<_> = data.into_iter().map(from_resp3).collect();
+                items.sort_by_key(|item| item.as_bytes().map(<[u8]>::to_vec));
+                Reply::Set(items)
+            }
+            Map { data, .. } => {
+                let mut pairs: Vec<_> =
+                    data.into_iter().map(|(key, value)| (from_resp3(key), from_resp3(value))).collect();
+                pairs.sort_by_key(|(key, _)| key.as_bytes().map(<[u8]>::to_vec));
+                Reply::Map(pairs)
+            }
+            other => unreachable!("we do not send {other:?}"),
+        }
+    }
+
+    quickcheck! {
+        fn what_is_encoded_decodes_to_the_same_reply(reply: AnyReply) -> bool {
+            let mut output = Output::new();
+            reply.0.write_to(&mut output.sink(Protocol::Resp2));
+            let encoded = Bytes::from(output.to_vec());
+            let Ok(Some((frame, consumed))) = resp2::decode::decode_bytes(&encoded) else { return false };
+            let same = consumed == encoded.len() && from_resp2(frame) == as_resp2(&reply.0);
+
+            output.clear();
+            reply.0.write_to(&mut output.sink(Protocol::Resp3));
+            let encoded = Bytes::from(output.to_vec());
+            let Ok(Some((frame, consumed))) = resp3::decode::complete::decode_bytes(&encoded) else { return false };
+            same && consumed == encoded.len() && from_resp3(frame) == reply.0
+        }
+
+        fn doubles_read_back_as_themselves(bits: u64) -> bool {
+            let value = f64::from_bits(bits);
+            let text = format_double(value);
+            text.len() <= 24 && (value.is_nan() || text.parse() == Ok(value))
+        }
+
+        fn no_write_marks_or_appending_changes_what_arrives(steps: Vec<Step>) -> bool {
+            let mut output = Output::new();
+            let (mut model, mut peer) = (Vec::new(), Chunks::new(0));
+            let mut marked = None;
+            for step in steps {
+                match step {
+                    Step::Bulk(len) => {
+                        let value = vec![len; usize::from(len) * 7];
+                        output.sink(Protocol::Resp2).bulk(&value);
+                        model.extend(format!("${}\r\n", value.len()).bytes().chain(value).chain(*b"\r\n"));
+                    }
+                    Step::Shared(extra) => {
+                        let value = Bytes::from(vec![extra; SHARED_BYTES_MIN + usize::from(extra)]);
+                        output.sink(Protocol::Resp3).bulk_shared(&value);
+                        model.extend(format!("${}\r\n", value.len()).bytes().chain(value).chain(*b"\r\n"));
+                    }
+                    Step::Mark => marked = Some((output.sink(Protocol::Resp2).mark(), model.len())),
+                    Step::Rollback => {
+                        if let Some((mark, len)) = marked.take() {
+                            output.sink(Protocol::Resp2).rollback(mark);
+                            model.truncate(len);
+                        }
+                    }
+                    Step::Write(most) => {
+                        marked = None;
+                        peer.most = usize::from(most) + 1;
+                        if output.write_to(&mut peer).is_err() {
+                            return false;
+                        }
+                    }
+                    Step::Append(extra) => {
+                        marked = None;
+                        let mut other = Output::new();
+                        let value = Bytes::from(vec![b'-'; SHARED_BYTES_MIN + usize::from(extra)]);
+                        other.push_encoded(b"+gone\r\n");
+                        other.push_encoded_shared(&value);
+                        other.push_encoded(b"\r\n");
+                        if other.write_to(&mut Chunks::new(7 + usize::from(extra))).is_err() {
+                            return false;
+                        }
+                        model.extend_from_slice(&other.to_vec());
+                        output.append(&mut other);
+                    }
+                }
+                if output.len() != model.len() - peer.taken.len() {
+                    return false;
+                }
+            }
+            peer.most = usize::MAX;
+            while !output.is_empty() {
+                if output.write_to(&mut peer).is_err() {
+                    return false;
+                }
+            }
+            peer.taken == model
+        }
+    }
+}
