@@ -74,8 +74,13 @@ struct LocalClient {
 }
 
 impl Local {
+    /// With a clock that we move.
     pub fn new(shards: u32) -> Self {
-        let engine = Engine::open(&config(shards), Clock::manual(START_MS)).expect("a good configuration");
+        Self::with_clock(shards, Clock::manual(START_MS))
+    }
+
+    pub fn with_clock(shards: u32, clock: Clock) -> Self {
+        let engine = Engine::open(&config(shards), clock).expect("a good configuration");
         Self { shards, engine, clients: BTreeMap::new() }
     }
 
@@ -191,8 +196,10 @@ impl Place for Local {
             };
             let Some(deadline_ms) = waiter.deadline_ms() else { return Err("it blocks for ever".into()) };
             let waiter = Arc::clone(waiter);
-            let left_ms = deadline_ms.saturating_sub(self.engine.clock().now_ms());
-            self.engine.advance(Duration::from_millis(left_ms));
+            if self.engine.clock().is_manual() {
+                let left_ms = deadline_ms.saturating_sub(self.engine.clock().now_ms());
+                self.engine.advance(Duration::from_millis(left_ms));
+            }
             ended(&waiter)?;
         }
         Err("it waits again and again".into())
@@ -355,7 +362,13 @@ impl Place for Remote {
 
     fn reset(&mut self) {
         self.clients.clear();
-        // The one before may have left any password or pause; a test of those ends as it began.
+        // A client that is gone is blocked until the server has read that it is.
+        for _ in 0..100 {
+            if self.blocked() == 0 {
+                break;
+            }
+            sleep(Duration::from_millis(5));
+        }
         if let Ok(Value::Error(error)) = self.control("FLUSHALL") {
             panic!("{}: {}", self.name, resp::show(&error));
         }
