@@ -215,7 +215,7 @@ impl Shard {
     }
 
     /// A random number; the sequence follows from the seed.
-    fn random(&mut self) -> u64 {
+    pub(crate) fn random(&mut self) -> u64 {
         // SplitMix64: every state gives a well mixed number.
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.random;
