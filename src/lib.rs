@@ -2,9 +2,12 @@
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod embed;
 pub mod engine;
 pub mod glob;
 pub mod reply;
 pub mod shard;
 pub mod value;
 pub mod wire;
+
+pub use embed::Damselfly;
