@@ -71,6 +71,8 @@ pub struct Shard {
     /// Large objects on their way to the reaper.
     garbage: Vec<Object>,
     random: u64,
+    /// Accesses, to read the clock once in a while where nobody else does.
+    accesses: u32,
 }
 
 /// What one step of the expiry cycle did.
@@ -95,6 +97,7 @@ impl Shard {
             new_due_ms: NEVER,
             garbage: Vec::new(),
             random: seed | 1,
+            accesses: 0,
         }
     }
 
