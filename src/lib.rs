@@ -5,6 +5,8 @@ pub mod config;
 pub mod engine;
 pub mod glob;
 pub mod reply;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod shard;
 pub mod value;
 pub mod wire;
