@@ -98,6 +98,8 @@ impl<'e> Batch<'e> {
             ReplyMode::On => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+            // The reply to be skipped is the one that comes when the wait ends.
+            ReplyMode::Skip if matches!(flow, Flow::Wait(_)) => {}
             ReplyMode::Skip => {
                 out.rollback(mark);
                 session.reply_mode = ReplyMode::On;
@@ -119,7 +121,7 @@ impl<'e> Batch<'e> {
         if !entry.command.takes(argv.len()) {
             return Err(CommandError::WrongArity(entry.full_name));
         }
-        if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
+        if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
             return Err(CommandError::NoAuth);
         }
         Ok(entry)
