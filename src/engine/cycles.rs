@@ -31,6 +31,8 @@ pub struct Cycles {
     wake_ms: AtomicU64,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     expiry_off: AtomicBool,
+    /// Keys and large values that were freed here.
+    freed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -60,10 +62,24 @@ impl Cycles {
         }
     }
 
+    /// Keys and large values that wait to be freed, and how many were freed so far.
+    #[must_use]
+    pub fn freeing(&self) -> (u64, u64) {
+        let work = self.work.lock();
+        let pending = work.objects.len() + work.dbs.iter().map(Db::len).sum::<usize>();
+        (pending as u64, self.freed.load(Ordering::Relaxed))
+    }
+
+    /// Whether the thread would sleep past this deadline of a key. The door is left before it is told.
+    #[inline]
+    pub(super) fn is_news(&self, due_ms: u64) -> bool {
+        due_ms < self.wake_ms.load(Ordering::Relaxed)
+    }
+
     /// A key was given this deadline: the thread must not sleep past it.
     #[inline]
     pub(super) fn note_due(&self, due_ms: u64) {
-        if due_ms < self.wake_ms.load(Ordering::Relaxed) {
+        if self.is_news(due_ms) {
             self.with(|_| {});
         }
     }
@@ -153,8 +169,10 @@ impl Cycles {
             self.wake_ms.store(0, Ordering::Relaxed);
             let (objects, dbs) = (std::mem::take(&mut work.objects), std::mem::take(&mut work.dbs));
             drop(work);
+            let freed = objects.len() + dbs.iter().map(Db::len).sum::<usize>();
             drop(objects);
             drop(dbs);
+            self.freed.fetch_add(freed as u64, Ordering::Relaxed);
         }
     }
 }
