@@ -176,6 +176,12 @@ impl Waiter {
         !matches!(*self.state.lock(), State::Waiting)
     }
 
+    /// Whether it waits for a key, and not for the end of `CLIENT PAUSE`.
+    #[must_use]
+    pub fn waits_for_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Ends the wait where it is still on; whether it was. The owner is told.
     pub fn end(&self, how: Ended) -> bool {
         let mut state = self.state.lock();
@@ -390,4 +396,7 @@ impl Waiting for Pause {
     fn serve(&self, _: &mut Entered<'_>, _: usize, _: &[u8]) -> Option<Result<Delivery, CommandError>> {
         None
     }
+
+    /// The command runs again once the pause is over, and that is its reply.
+    fn write_timeout(&self, _: &mut dyn Sink) {}
 }

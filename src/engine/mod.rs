@@ -229,8 +229,9 @@ impl Engine {
         }
         match session.reply_mode {
             ReplyMode::On => waiter.write_end(&ended, out),
-            ReplyMode::Skip => session.reply_mode = ReplyMode::On,
-            ReplyMode::Off | ReplyMode::SkipNext => {}
+            // A command that was held back has not run yet: the next reply is still its.
+            ReplyMode::Skip if waiter.waits_for_key() => session.reply_mode = ReplyMode::On,
+            ReplyMode::Off | ReplyMode::SkipNext | ReplyMode::Skip => {}
         }
         true
     }
