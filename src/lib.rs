@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod engine;
 pub mod glob;
+pub mod process;
 pub mod reply;
 #[cfg(feature = "server")]
 pub mod server;
