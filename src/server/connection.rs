@@ -181,6 +181,11 @@ impl Connection {
                 return Ok(Next::Close);
             }
             self.finish_wait(shared);
+            // Nothing else may be due on this connection, so the reply is written now.
+            self.write(shared)?;
+            if !self.out.is_empty() {
+                return self.check_output(shared);
+            }
         }
         if self.session.closing {
             return Ok(if self.out.is_empty() { Next::Close } else { Next::Wait });
@@ -313,7 +318,6 @@ impl Connection {
         if let Some(waiter) = self.waiter.take() {
             let mut sink = shared.out.sink(self.session.protocol);
             shared.engine.take_delivery(&mut self.session, &waiter, &mut sink);
-            self.out.append(&mut shared.out);
         }
         self.unparsed = !self.pending.is_empty();
     }
