@@ -31,6 +31,8 @@ pub struct Cycles {
     wake_ms: AtomicU64,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     expiry_off: AtomicBool,
+    /// Keys and large values that were freed here.
+    freed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +60,14 @@ impl Cycles {
         if !dbs.is_empty() {
             self.with(|work| work.dbs.append(&mut dbs));
         }
+    }
+
+    /// Keys and large values that wait to be freed, and how many were freed so far.
+    #[must_use]
+    pub fn freeing(&self) -> (u64, u64) {
+        let work = self.work.lock();
+        let pending = work.objects.len() + work.dbs.iter().map(Db::len).sum::<usize>();
+        (pending as u64, self.freed.load(Ordering::Relaxed))
     }
 
     /// A key was given this deadline: the thread must not sleep past it.
@@ -153,8 +163,10 @@ impl Cycles {
             self.wake_ms.store(0, Ordering::Relaxed);
             let (objects, dbs) = (std::mem::take(&mut work.objects), std::mem::take(&mut work.dbs));
             drop(work);
+            let freed = objects.len() + dbs.iter().map(Db::len).sum::<usize>();
             drop(objects);
             drop(dbs);
+            self.freed.fetch_add(freed as u64, Ordering::Relaxed);
         }
     }
 }

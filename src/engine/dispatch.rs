@@ -110,19 +110,23 @@ impl<'e> Batch<'e> {
     fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let name = argv.first().copied().unwrap_or_default();
         let mut entry = TABLE.find(name).ok_or_else(|| unknown(argv))?;
-        if let (Run::Container, Some(sub)) = (entry.command.run, argv.get(1)) {
+        if let Some(sub) = argv.get(1)
+            && !entry.subcommands.is_empty()
+        {
             entry = entry.subcommand(sub).ok_or_else(|| {
                 let sent = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub)).into_owned();
                 CommandError::UnknownSubcommand(sent, entry.command.name)
             })?;
         }
-        if !entry.command.takes(argv.len()) {
-            return Err(CommandError::WrongArity(entry.full_name));
-        }
-        if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
-            return Err(CommandError::NoAuth);
-        }
-        Ok(entry)
+        let refused = if !entry.command.takes(argv.len()) {
+            CommandError::WrongArity(entry.full_name)
+        } else if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
+            CommandError::NoAuth
+        } else {
+            return Ok(entry);
+        };
+        self.engine.stats().note_rejected(entry.id);
+        Err(refused)
     }
 
     /// Enters the shards that the row says, runs the function, and counts.

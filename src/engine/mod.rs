@@ -14,6 +14,7 @@ mod pause;
 mod route;
 mod session;
 mod stats;
+mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
@@ -22,6 +23,7 @@ pub use pause::{Pause, PauseKind};
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
 pub use stats::{CommandStats, Rates, Stats, Totals};
+pub use whole::DbFigures;
 
 pub(crate) use door::View;
 
