@@ -191,11 +191,6 @@ impl Connection {
                 return Ok(Next::Close);
             }
             self.finish_wait(shared);
-            // Nothing else may be due on this connection, so the reply is written now.
-            self.write(shared)?;
-            if !self.out.is_empty() {
-                return self.check_output(shared);
-            }
         }
         if self.unparsed && !self.session.closing {
             let pending = std::mem::take(&mut self.pending);
