@@ -70,10 +70,16 @@ impl Cycles {
         (pending as u64, self.freed.load(Ordering::Relaxed))
     }
 
+    /// Whether the thread would sleep past this deadline of a key. The door is left before it is told.
+    #[inline]
+    pub(super) fn is_news(&self, due_ms: u64) -> bool {
+        due_ms < self.wake_ms.load(Ordering::Relaxed)
+    }
+
     /// A key was given this deadline: the thread must not sleep past it.
     #[inline]
     pub(super) fn note_due(&self, due_ms: u64) {
-        if due_ms < self.wake_ms.load(Ordering::Relaxed) {
+        if self.is_news(due_ms) {
             self.with(|_| {});
         }
     }

@@ -106,6 +106,27 @@ impl<'e> Batch<'e> {
         flow
     }
 
+    /// Runs one command for a caller in process: an error is returned instead of written, the command is neither
+    /// held back by `CLIENT PAUSE` nor timed.
+    ///
+    /// # Errors
+    /// The command's error; nothing is in `out` then.
+    pub(crate) fn attempt(
+        &mut self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        out: &mut dyn Sink,
+    ) -> Result<Flow, CommandError> {
+        let mark = out.mark();
+        let entry = self.find(session, argv).inspect_err(|_| {
+            self.engine.stats().rejected.fetch_add(1, Ordering::Relaxed);
+        })?;
+        self.run(entry, session, argv, out).inspect_err(|error| {
+            out.rollback(mark);
+            self.engine.stats().note_error(Some(entry.id), error);
+        })
+    }
+
     /// Finds the row, and refuses what the table alone can refuse.
     fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let name = argv.first().copied().unwrap_or_default();
@@ -161,7 +182,10 @@ impl<'e> Batch<'e> {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
                     let due_ms = guard.take_new_due_ms();
-                    self.engine.cycles().note_due(due_ms);
+                    if self.engine.cycles().is_news(due_ms) {
+                        self.leave();
+                        self.engine.cycles().note_due(due_ms);
+                    }
                 }
                 result.map(|()| Flow::Done)
             }

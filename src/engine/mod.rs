@@ -8,6 +8,7 @@
 
 pub mod blocking;
 mod cycles;
+mod direct;
 mod dispatch;
 mod door;
 mod pause;
@@ -192,9 +193,13 @@ impl Engine {
         self.next_ticket.fetch_add(1, Ordering::Relaxed)
     }
 
+    fn next_client_id(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Enters a client into the registry and opens its session.
     pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
-        let id = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_client_id();
         let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
         self.clients.insert(id, Arc::clone(&client));
         Session::new(client, self.settings.requirepass().is_empty())
