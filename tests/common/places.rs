@@ -89,6 +89,11 @@ impl Local {
         Self { shards, engine, clients: BTreeMap::new() }
     }
 
+    /// On an engine that is there.
+    pub fn on(engine: Arc<Engine>) -> Self {
+        Self { shards: engine.shards() as u32, engine, clients: BTreeMap::new() }
+    }
+
     /// Sends a command and takes its reply.
     pub fn ask(&mut self, session: &str, argv: &[Vec<u8>]) -> Result<Value, String> {
         self.send(session, argv)?;
