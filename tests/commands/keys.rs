@@ -725,7 +725,7 @@ fn random_scripts_answer_as_real_servers_do() {
             let (program, addr) = TARGET.lock().expect("nobody panics with it").clone();
             agrees(&program, &addr, script)
         }
-        QuickCheck::new().tests(scripts).r#gen(Gen::new(120)).quickcheck(property as fn(Vec<Op>) -> bool);
+        QuickCheck::new().tests(scripts).rng(Gen::new(120)).quickcheck(property as fn(Vec<Op>) -> bool);
         println!("{program}: {} commands", COMMANDS.swap(0, Ordering::Relaxed));
     }
 }
@@ -833,7 +833,7 @@ fn a_scan_returns_every_key_that_is_there_throughout_whatever_others_write() {
             2,
         )
     }
-    QuickCheck::new().tests(8).r#gen(Gen::new(60_000)).quickcheck(property as fn(u16, u16, u8, u8) -> bool);
+    QuickCheck::new().tests(8).rng(Gen::new(60_000)).quickcheck(property as fn(u16, u16, u8, u8) -> bool);
 }
 
 #[test]
