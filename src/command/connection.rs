@@ -205,7 +205,7 @@ fn select(
     Ok(())
 }
 
-/// Replies `OK` and closes the connection. O(1).
+/// Replies `OK` and closes the connection; also where replies are off, in which case Redis leaves it open. O(1).
 ///
 /// Reference: <https://valkey.io/commands/quit/>
 fn quit(session: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
