@@ -84,7 +84,6 @@ impl Generator {
             .collect()
     }
 
-
     fn choose(&self, random: &mut Random) -> &Made {
         let total = self.commands.iter().map(|made| made.weight).sum();
         let mut at = random.below(total);
