@@ -107,16 +107,18 @@ impl<'a> Args<'a> {
     /// # Errors
     /// The three timeout errors.
     pub fn timeout(&mut self) -> Result<Option<u64>, CommandError> {
+        /// Redis compares with what 64 bits hold beyond the present time; eighty years are close enough to that.
+        const MS_MAX: f64 = (i64::MAX - 4_000_000_000_000) as f64;
         let seconds = parse_float(self.next()?).ok_or(CommandError::TimeoutNotAFloat)?;
-        if seconds < 0.0 {
-            return Err(CommandError::TimeoutNegative);
-        }
-        let ms = seconds * 1000.0;
-        if ms >= i64::MAX as f64 {
+        // Rounded up, so that a positive timeout never becomes "for ever"; one that rounds up to zero is zero.
+        let ms = (seconds * 1000.0).ceil();
+        if ms > MS_MAX {
             return Err(CommandError::TimeoutOutOfRange);
         }
-        // Redis rounds up, so that a positive timeout never becomes "for ever".
-        Ok(if ms == 0.0 { None } else { Some(ms.ceil() as u64) })
+        if ms < 0.0 {
+            return Err(CommandError::TimeoutNegative);
+        }
+        Ok(if ms == 0.0 { None } else { Some(ms as u64) })
     }
 
     /// # Errors
