@@ -64,7 +64,8 @@ pub fn system_name() -> &'static str {
 fn kilobytes(path: &str, name: &str) -> u64 {
     let text = fs::read_to_string(path).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next()).and_then(|text| text.parse::<u64>().ok());
+    let number =
+        line.and_then(|line| line.split_whitespace().next()).and_then(|text| text.parse::<u64>().ok());
     number.unwrap_or(0).saturating_mul(1024)
 }
 

@@ -66,38 +66,39 @@ pub const COMMANDS: &[Command] = &[
     ),
 ];
 
-const MEMORY: &[Command] = &[
-    row("DOCTOR", 2, &[], Keys::None, Run::Session(memory_doctor)).of(Group::Server, "4.0.0").doc(
-        "",
-        "Outputs a memory problems report.",
-        "O(1)",
-    ),
-    row("HELP", 2, &[Loading, Stale], Keys::None, Run::Session(memory_help))
-        .of(Group::Server, "4.0.0")
-        .doc("", "Returns helpful text about the different subcommands.", "O(1)"),
-    row("MALLOC-STATS", 2, &[], Keys::None, Run::Session(memory_malloc_stats))
-        .of(Group::Server, "4.0.0")
-        .doc(
+const MEMORY: &[Command] =
+    &[
+        row("DOCTOR", 2, &[], Keys::None, Run::Session(memory_doctor)).of(Group::Server, "4.0.0").doc(
             "",
-            "Returns the allocator statistics.",
+            "Outputs a memory problems report.",
+            "O(1)",
+        ),
+        row("HELP", 2, &[Loading, Stale], Keys::None, Run::Session(memory_help))
+            .of(Group::Server, "4.0.0")
+            .doc("", "Returns helpful text about the different subcommands.", "O(1)"),
+        row("MALLOC-STATS", 2, &[], Keys::None, Run::Session(memory_malloc_stats))
+            .of(Group::Server, "4.0.0")
+            .doc(
+                "",
+                "Returns the allocator statistics.",
+                "Depends on how much memory is allocated, could be slow",
+            ),
+        row("PURGE", 2, &[], Keys::None, Run::Session(memory_purge)).of(Group::Server, "4.0.0").doc(
+            "",
+            "Asks the allocator to release memory.",
             "Depends on how much memory is allocated, could be slow",
         ),
-    row("PURGE", 2, &[], Keys::None, Run::Session(memory_purge)).of(Group::Server, "4.0.0").doc(
-        "",
-        "Asks the allocator to release memory.",
-        "Depends on how much memory is allocated, could be slow",
-    ),
-    row("STATS", 2, &[], Keys::None, Run::Session(memory_stats)).of(Group::Server, "4.0.0").doc(
-        "",
-        "Returns details about memory usage.",
-        "O(1)",
-    ),
-    row("USAGE", -3, &[Read], Keys::At(2), Run::Key(memory_usage)).of(Group::Server, "4.0.0").doc(
-        "key [SAMPLES count]",
-        "Estimates the memory usage of a key.",
-        "O(N) where N is the number of samples.",
-    ),
-];
+        row("STATS", 2, &[], Keys::None, Run::Session(memory_stats)).of(Group::Server, "4.0.0").doc(
+            "",
+            "Returns details about memory usage.",
+            "O(1)",
+        ),
+        row("USAGE", -3, &[Read], Keys::At(2), Run::Key(memory_usage)).of(Group::Server, "4.0.0").doc(
+            "key [SAMPLES count]",
+            "Estimates the memory usage of a key.",
+            "O(N) where N is the number of samples.",
+        ),
+    ];
 
 /// Replies with the number of keys of the client's database, those included that are due and not removed yet.
 ///
@@ -170,12 +171,7 @@ fn swapdb(
 /// Replies with the Unix time: seconds, and microseconds within the second.
 ///
 /// In process: `engine.clock().now_us()`. Reference: <https://valkey.io/commands/time/>
-fn time(
-    _: &mut Session,
-    engine: &Engine,
-    _: &mut Args<'_>,
-    out: &mut dyn Sink,
-) -> Result<(), CommandError> {
+fn time(_: &mut Session, engine: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
     let now_us = engine.clock().now_us();
     out.array(2);
     let mut digits = itoa::Buffer::new();
@@ -346,7 +342,9 @@ fn memory_doctor(
     let used = memory.used_bytes();
     let mut report = String::new();
     if used < SMALL {
-        report.push_str("This instance is empty or uses very little memory; there is nothing to examine yet.\n");
+        report.push_str(
+            "This instance is empty or uses very little memory; there is nothing to examine yet.\n",
+        );
     } else {
         if memory.peak_bytes > used.saturating_add(used / 2) {
             report.push_str(
