@@ -33,6 +33,8 @@ impl From<StringError> for CommandError {
         match error {
             StringError::WrongType => CommandError::WrongType,
             StringError::NotAnInteger => CommandError::NotAnInteger,
+            StringError::NotAFloat => CommandError::NotAFloat,
+            StringError::NotFinite => CommandError::NotFinite,
             StringError::Overflow => CommandError::Overflow,
             StringError::TooLong => CommandError::StringTooLong,
         }

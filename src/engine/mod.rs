@@ -8,6 +8,7 @@
 
 pub mod blocking;
 mod cycles;
+mod direct;
 mod dispatch;
 mod door;
 mod pause;
@@ -194,9 +195,13 @@ impl Engine {
         self.next_ticket.fetch_add(1, Ordering::Relaxed)
     }
 
+    fn next_client_id(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Enters a client into the registry and opens its session.
     pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
-        let id = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_client_id();
         let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
         self.clients.insert(id, Arc::clone(&client));
         Session::new(client, self.settings.requirepass().is_empty())
@@ -220,8 +225,15 @@ impl Engine {
     ) -> bool {
         let Some(ended) = self.finish(waiter) else { return false };
         session.client.set_waiter(None);
-        if session.reply_mode == ReplyMode::On {
-            waiter.write_end(&ended, out);
+        if let Some(error) = ended.error() {
+            let command = session.client.last_command.load(Ordering::Relaxed);
+            self.stats.note_error((command < TABLE.count()).then_some(command), error);
+        }
+        match session.reply_mode {
+            ReplyMode::On => waiter.write_end(&ended, out),
+            // A command that was held back has not run yet: the next reply is still its.
+            ReplyMode::Skip if waiter.waits_for_key() => session.reply_mode = ReplyMode::On,
+            ReplyMode::Off | ReplyMode::SkipNext | ReplyMode::Skip => {}
         }
         true
     }

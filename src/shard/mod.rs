@@ -11,11 +11,13 @@ pub mod arena;
 pub mod db;
 pub mod entry;
 mod keyspace;
+mod strings;
 pub mod table;
 pub mod waiters;
 
 pub use entry::Type;
 pub use keyspace::{Encoding, Expires, Inserted, Key, Keyspace, Str, StringError, Value, WrongType};
+pub use strings::Condition;
 
 use db::{Db, Object};
 use table::NEVER;
@@ -71,6 +73,8 @@ pub struct Shard {
     /// Large objects on their way to the reaper.
     garbage: Vec<Object>,
     random: u64,
+    /// Accesses, to read the clock once in a while where nobody else does.
+    accesses: u32,
 }
 
 /// What one step of the expiry cycle did.
@@ -95,6 +99,7 @@ impl Shard {
             new_due_ms: NEVER,
             garbage: Vec::new(),
             random: seed | 1,
+            accesses: 0,
         }
     }
 
@@ -246,7 +251,7 @@ impl Shard {
     }
 
     /// A random number; the sequence follows from the seed.
-    fn random(&mut self) -> u64 {
+    pub(crate) fn random(&mut self) -> u64 {
         // SplitMix64: every state gives a well mixed number.
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.random;
