@@ -250,7 +250,7 @@ fn write_docs(entry: &Entry, out: &mut dyn Sink) {
     }
 }
 
-/// A command's arguments. Two names mean different things to different commands.
+/// A command's arguments. A few names mean different things to different commands.
 fn arguments(entry: &Entry) -> Vec<Arg> {
     let mut arguments = syntax::parse(entry.command.syntax);
     for arg in &mut arguments {
@@ -258,6 +258,11 @@ fn arguments(entry: &Entry) -> Vec<Arg> {
         if is_seconds || (arg.name == "increment" && entry.full_name.ends_with("float")) {
             arg.kind = Kind::Double;
         }
+    }
+    let mut ends = arguments.iter_mut().filter(|arg| arg.name == "where");
+    if let (Some(from), Some(to)) = (ends.next(), ends.next()) {
+        from.name = "wherefrom".to_owned();
+        to.name = "whereto".to_owned();
     }
     arguments
 }

@@ -1,7 +1,7 @@
 //! The arguments of a command as a tree, read from the notation of its row.
 //!
 //! The notation is that of the Redis documentation: `[ ]` may be left out, `a | b` is one of them, `< >` keeps such a
-//! choice together, `x [x ...]` may be repeated, words in capitals stand for themselves, all others for a value. So
+//! choice together, `x [x ...]` may be repeated, `<a | b [...]>` likewise, words in capitals stand for themselves, all others for a value. So
 //! `key [LIMIT offset count] [ASC | DESC] [GET pattern [GET pattern ...]]` is four arguments, the second a block.
 //!
 //! What a value is (a key, a number, a time) follows from its name; the rows keep to one set of names.
@@ -146,10 +146,17 @@ impl Parser<'_> {
                 "..." => group.repeats = true,
                 "[" => {
                     let inner = self.group(Some("]"));
-                    if inner.repeats { repeat(args, &inner) } else { args.push(optional(inner)) }
+                    match inner.alternatives.first() {
+                        // `[...]`: what stands around it may be repeated.
+                        Some(again) if inner.repeats && again.is_empty() => group.repeats = true,
+                        Some(again) if inner.repeats => repeat(args, again),
+                        _ => args.push(optional(inner)),
+                    }
                 }
                 "<" => {
-                    let chosen = choice(self.group(Some(">")).alternatives);
+                    let inner = self.group(Some(">"));
+                    let mut chosen = choice(inner.alternatives);
+                    chosen.multiple = inner.repeats;
                     attach(args, chosen);
                 }
                 word if is_token(word) => args.push(Arg::token(word)),
@@ -180,8 +187,7 @@ fn attach(args: &mut Vec<Arg>, mut arg: Arg) {
 }
 
 /// Makes the last arguments repeatable: as many as stand before the dots.
-fn repeat(args: &mut Vec<Arg>, inner: &Group) {
-    let Some(again) = inner.alternatives.first() else { return };
+fn repeat(args: &mut Vec<Arg>, again: &[Arg]) {
     let from = args.len().saturating_sub(again.len());
     let mut arg = fold(args.split_off(from));
     arg.multiple = true;
@@ -231,12 +237,14 @@ fn group_name(token: Option<&str>, args: &[Arg]) -> String {
         Some("ASYNC") => "flush-type",
         Some("BEFORE" | "LEFT") => "where",
         Some("ASC") => "order",
+        Some("ID") => "new-format",
         Some("ON") if args.len() == 3 => "action",
         Some("ON") => "enabled",
         Some("WRITE" | "YES") => "mode",
         Some("TIMEOUT") => "unblock-type",
         Some("LIB-NAME") => "attr",
         Some("NOSAVE") => "save-selector",
+        _ if args.iter().any(|arg| arg.name == "new-format") => "filter",
         _ if args.last().is_some_and(|arg| arg.name == "value") => "data",
         _ => "arguments",
     }
@@ -260,7 +268,9 @@ mod tests {
             Kind::Block => write(&arg.args),
             _ => arg.name.clone(),
         };
-        let inner = if arg.kind == Kind::OneOf && (!arg.optional || arg.token.is_some()) {
+        let inner = if arg.kind == Kind::OneOf && arg.multiple {
+            return format!("<{inner} [...]>");
+        } else if arg.kind == Kind::OneOf && (!arg.optional || arg.token.is_some()) {
             format!("<{inner}>")
         } else {
             inner
@@ -297,6 +307,7 @@ mod tests {
             "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
             "[protover [AUTH username password] [SETNAME clientname]]",
             "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+            "<ip:port | <[ID client-id] | [SKIPME <YES | NO>] | [MAXAGE maxage] [...]>>",
             "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]]",
         ] {
             assert_eq!(write(&parse(syntax)), syntax);
