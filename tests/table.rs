@@ -172,7 +172,10 @@ fn every_command_has_a_test() {
 #[test]
 fn references_name_commands_that_exist() {
     for (path, text) in sources("src") {
-        for (_, rest) in text.match_indices("<https://valkey.io/commands/").map(|(at, found)| (at, &text[at + found.len()..])) {
+        for (_, rest) in text
+            .match_indices("<https://valkey.io/commands/")
+            .map(|(at, found)| (at, &text[at + found.len()..]))
+        {
             let page = rest.split(['/', '>']).next().unwrap_or_default();
             let exists = entries().any(|entry| entry.full_name.replace('|', "-") == page);
             assert!(exists || page == "NAME", "{}: there is no command for {page}", path.display());
@@ -233,13 +236,35 @@ fn call(signature: &str) -> String {
     format!("db.{name}({})", parameters.join(", "))
 }
 
+/// Commands that share a method with another one: that one's name, or the call itself.
+const SHARED: &[(&str, &str)] = &[
+    ("expire", "pexpire"),
+    ("expireat", "pexpireat"),
+    ("expiretime", "pexpiretime"),
+    ("ttl", "pttl"),
+    ("substr", "getrange"),
+    ("setex", SET_WITH),
+    ("psetex", SET_WITH),
+    ("setnx", SET_WITH),
+];
+const SET_WITH: &str = "db.set_with(key, value, options)";
+
 /// Where an answer or an effect is not Redis', by full name.
 const DIFFERS: &[(&str, &str)] = &[
     ("command|docs", "Arguments carry no versions of their own."),
     ("config|set", "A setting whose feature is not part of this version takes its default only."),
-    ("debug", "`SLEEP`, `OBJECT`, `POPULATE`, `SET-ACTIVE-EXPIRE`, `ERROR`, `LOG`, `PROTOCOL` and `HELP` only."),
-    ("flushall", "`ASYNC` and `SYNC` are one: keys are gone at once, their memory is freed in the background."),
-    ("flushdb", "`ASYNC` and `SYNC` are one: keys are gone at once, their memory is freed in the background."),
+    (
+        "debug",
+        "`SLEEP`, `OBJECT`, `POPULATE`, `SET-ACTIVE-EXPIRE`, `ERROR`, `LOG`, `PROTOCOL` and `HELP` only.",
+    ),
+    (
+        "flushall",
+        "`ASYNC` and `SYNC` are one: keys are gone at once, their memory is freed in the background.",
+    ),
+    (
+        "flushdb",
+        "`ASYNC` and `SYNC` are one: keys are gone at once, their memory is freed in the background.",
+    ),
     ("info", "Event loop figures are left out; `used_memory` is what keys, values and client buffers take."),
     ("lastsave", "The time of the start: this version does not save."),
     ("memory|doctor", "Words of our own."),
@@ -282,13 +307,18 @@ fn document() -> String {
                 text => format!("`{}`", text.replace('|', "\\|")),
             };
             let page = entry.full_name.replace('|', "-");
-            let differs = DIFFERS.iter().find(|(name, _)| *name == entry.full_name).map_or("", |(_, text)| text);
+            let shared = SHARED.iter().find(|(name, _)| *name == page).map(|(_, other)| *other);
+            let method = shared.map_or(page.as_str(), |other| other);
+            let call =
+                methods.get(method).map_or(shared.filter(|other| other.contains('(')), |call| Some(call));
+            let differs =
+                DIFFERS.iter().find(|(name, _)| *name == entry.full_name).map_or("", |(_, text)| text);
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} | {} | {} |",
                 spoken(entry),
                 code(command.syntax),
-                code(methods.get(&page).map_or("", String::as_str)),
+                code(call.unwrap_or_default()),
                 command.summary.replace('|', "\\|"),
                 command.since,
                 differs,
@@ -300,8 +330,8 @@ fn document() -> String {
 
 #[test]
 fn docs_commands_md_is_what_the_table_says() {
-    for (name, _) in DIFFERS {
-        assert!(entries().any(|entry| entry.full_name == *name), "{name} differs, but does not exist");
+    for (name, _) in DIFFERS.iter().chain(SHARED) {
+        assert!(entries().any(|entry| entry.full_name == *name), "{name} does not exist");
     }
     let path = root().join("docs/commands.md");
     let text = document();
@@ -316,7 +346,9 @@ fn docs_commands_md_is_what_the_table_says() {
 fn signatures_become_calls() {
     assert_eq!(call("get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {"), "db.get(key)");
     assert_eq!(
-        call("mset<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, pairs: impl IntoIterator<Item = (K, V)>,) -> Result<()> {"),
+        call(
+            "mset<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, pairs: impl IntoIterator<Item = (K, V)>,) -> Result<()> {"
+        ),
         "db.mset(pairs)"
     );
     assert_eq!(call("scan(&self) -> Scan {"), "db.scan()");
