@@ -73,6 +73,8 @@ impl Engine {
     /// A setting out of its range.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Engine>, ConfigError> {
         let settings = Arc::new(Settings::new(config)?);
+        // Memory is measured against what the process took before it had any keys.
+        let _ = crate::process::resident_bytes_at_start();
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
