@@ -96,9 +96,9 @@ impl<'a> Args<'a> {
     /// The next argument as a database number that `databases` allows.
     ///
     /// # Errors
-    /// [`CommandError::DbIndexOutOfRange`] or [`CommandError::NotAnInteger`].
+    /// [`CommandError::DbIndexOutOfRange`], or the errors of a 32-bit integer.
     pub fn db(&mut self, databases: usize) -> Result<usize, CommandError> {
-        let number = self.int()?;
+        let number = i32::try_from(self.int()?).map_err(|_| CommandError::NotAnInt32)?;
         usize::try_from(number).ok().filter(|&db| db < databases).ok_or(CommandError::DbIndexOutOfRange)
     }
 
@@ -107,16 +107,18 @@ impl<'a> Args<'a> {
     /// # Errors
     /// The three timeout errors.
     pub fn timeout(&mut self) -> Result<Option<u64>, CommandError> {
+        /// Redis compares with what 64 bits hold beyond the present time; eighty years are close enough to that.
+        const MS_MAX: f64 = (i64::MAX - 4_000_000_000_000) as f64;
         let seconds = parse_float(self.next()?).ok_or(CommandError::TimeoutNotAFloat)?;
-        if seconds < 0.0 {
-            return Err(CommandError::TimeoutNegative);
-        }
-        let ms = seconds * 1000.0;
-        if ms >= i64::MAX as f64 {
+        // Rounded up, so that a positive timeout never becomes "for ever"; one that rounds up to zero is zero.
+        let ms = (seconds * 1000.0).ceil();
+        if ms > MS_MAX {
             return Err(CommandError::TimeoutOutOfRange);
         }
-        // Redis rounds up, so that a positive timeout never becomes "for ever".
-        Ok(if ms == 0.0 { None } else { Some(ms.ceil() as u64) })
+        if ms < 0.0 {
+            return Err(CommandError::TimeoutNegative);
+        }
+        Ok(if ms == 0.0 { None } else { Some(ms as u64) })
     }
 
     /// # Errors

@@ -21,6 +21,10 @@ pub enum CommandError {
     IndexOutOfRange,
     /// A number outside what the argument takes.
     ValueOutOfRange,
+    /// A number that may not be negative.
+    MustBePositive,
+    /// The one 64-bit integer whose negation is none.
+    NotNegatable,
     /// The key does not exist, and the command needs it.
     NoSuchKey,
     /// An increment that leaves 64 bits.
@@ -31,6 +35,12 @@ pub enum CommandError {
     StringTooLong,
     /// A database number that is none.
     DbIndexOutOfRange,
+    /// A number that does not fit 32 bits where no more are taken.
+    NotAnInt32,
+    /// A cursor that no scan gave.
+    InvalidCursor,
+    /// Source and destination are one and the same.
+    SameObject,
     /// A deadline that is not positive, or beyond what 64 bits hold. Carries the command's name.
     InvalidExpire(&'static str),
     /// A timeout that is no number.
@@ -39,6 +49,8 @@ pub enum CommandError {
     TimeoutNegative,
     /// A timeout beyond what 64 bits hold.
     TimeoutOutOfRange,
+    /// A wait that `CLIENT UNBLOCK … ERROR` ended.
+    Unblocked,
     /// The wrong number of arguments. Carries the command's name as the client sees it (`client|id`).
     WrongArity(&'static str),
     /// No such command: its name and its first arguments as sent.
@@ -76,14 +88,22 @@ impl fmt::Display for CommandError {
             Self::NotAFloat => "ERR value is not a valid float",
             Self::IndexOutOfRange => "ERR index out of range",
             Self::ValueOutOfRange => "ERR value is out of range",
+            Self::MustBePositive => "ERR value is out of range, must be positive",
+            Self::NotNegatable => {
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+            }
             Self::NoSuchKey => "ERR no such key",
             Self::Overflow => "ERR increment or decrement would overflow",
             Self::NotFinite => "ERR increment would produce NaN or Infinity",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::DbIndexOutOfRange => "ERR DB index is out of range",
+            Self::NotAnInt32 => "ERR value is out of range, value must between -2147483648 and 2147483647",
+            Self::InvalidCursor => "ERR invalid cursor",
+            Self::SameObject => "ERR source and destination objects are the same",
             Self::TimeoutNotAFloat => "ERR timeout is not a float or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",
+            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::InvalidExpire(command) => {

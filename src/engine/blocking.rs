@@ -3,27 +3,32 @@
 //! 1. A command that finds nothing returns a [`Wait`]. The engine, still inside the shards of all its keys, draws a
 //!    ticket and queues it on each of them; so nothing can be pushed between the look and the queueing.
 //! 2. Whoever fills a key that is wanted finds it on its shard's `ready` list and serves the queue in the order of
-//!    the tickets before it leaves the shard ([`Engine::serve`]). What a waiter does with the key is its own
-//!    [`Waiting::serve`]; the result is laid down in the [`Waiter`], and its owner is told once the shard is left.
-//! 3. The owner (a connection's event loop, a future, a thread) takes the result with [`Engine::finish`], which also
-//!    takes the ticket off the other keys. An owner that is gone calls [`Engine::abandon`] instead: a result that
-//!    nobody took is put back where it came from.
+//!    the tickets before it leaves the shard ([`Engine::serve`]). Keys are served in the order in which they were
+//!    filled, those that serving fills behind the others. A waiter whose turn it is acts as its command would now:
+//!    it looks at its keys in its own order, and what it does with one is its own [`Waiting::serve`]. The result is
+//!    laid down in the [`Waiter`], its ticket leaves all queues, and its owner is told once the shards are left.
+//! 3. The owner (a connection's event loop, a future, a thread) takes the result with [`Engine::finish`]. An owner
+//!    that is gone calls [`Engine::abandon`] instead: a result that nobody took is put back where it came from.
+//!    Both enter shards, so their caller must be in none.
 //!
 //! A waiter's state changes under its own lock, and only from `Waiting`: so there is one taker of one item, and
 //! a timeout, a kill and a push that come together end in exactly one of the three. The lock's place in the order
 //! is behind the doors: nobody who holds it enters a shard.
 //!
-//! A waiter that needs a second shard (a move between lists) is marked so; a write that finds such a mark on its
-//! shard enters all shards before it runs. The next author of a blocking command owes: `serve` that takes nothing
-//! unless it can deliver, and an `undo` for what it took.
+//! A waiter that needs a second shard (several keys, a move between lists) is marked so in the queues; a write to a
+//! key that somebody waits for, on a shard with such a mark, enters all shards before it runs. The next author of a
+//! blocking command owes: `serve` that takes nothing unless it can deliver, and an `undo` for what it took; whoever
+//! adds a way to write owes [`Engine::enter_to_write`].
 
 use super::Engine;
 use super::door::{Entered, View};
 use crate::command::error::CommandError;
 use crate::reply::{Reply, Sink};
-use crate::shard::waiters::{Reach, Ticket};
+use crate::shard::waiters::{Place, Reach, Ticket};
+use crate::shard::{ReadyKey, Type};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,9 +44,11 @@ pub struct Wait {
     pub timeout_ms: Option<u64>,
 }
 
-/// What a waiter does once its key is filled.
+/// What a waiter does once one of its keys is filled.
 pub trait Waiting: fmt::Debug + Send + Sync {
     /// Takes from `key` and says what to deliver; `None`, with nothing changed, where the key does not have it.
+    ///
+    /// Asked of each key of the [`Wait`] in its order until one delivers, as the command does when it is called.
     fn serve(
         &self,
         entered: &mut Entered<'_>,
@@ -54,9 +61,19 @@ pub trait Waiting: fmt::Debug + Send + Sync {
         &[]
     }
 
+    /// The type that a key must have been filled with to give the waiter its turn; `None` for any.
+    fn wants(&self) -> Option<Type> {
+        None
+    }
+
     /// Writes the reply of a wait that ended without anything.
     fn write_timeout(&self, out: &mut dyn Sink) {
         out.null_array();
+    }
+
+    /// Writes the reply where waiting is not allowed, as in a transaction.
+    fn write_denied(&self, out: &mut dyn Sink) {
+        self.write_timeout(out);
     }
 }
 
@@ -95,6 +112,18 @@ pub enum Ended {
     Unblocked,
 }
 
+impl Ended {
+    /// The error that the wait ended with, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<&CommandError> {
+        match self {
+            Ended::Served(Err(error)) => Some(error),
+            Ended::Unblocked => Some(&CommandError::Unblocked),
+            Ended::Served(Ok(_)) | Ended::TimedOut => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum State {
     Waiting,
@@ -114,8 +143,11 @@ pub struct Waiter {
     ticket: Ticket,
     db: usize,
     keys: Vec<Box<[u8]>>,
+    /// The shards of `keys`, one for one, and behind them those of the other keys that serving touches.
+    shards: SmallVec<[usize; 4]>,
     op: Box<dyn Waiting>,
     state: Mutex<State>,
+    /// Unix ms.
     deadline_ms: Option<u64>,
     owner: Arc<dyn Notify>,
 }
@@ -144,6 +176,12 @@ impl Waiter {
         !matches!(*self.state.lock(), State::Waiting)
     }
 
+    /// Whether it waits for a key, and not for the end of `CLIENT PAUSE`.
+    #[must_use]
+    pub fn waits_for_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Ends the wait where it is still on; whether it was. The owner is told.
     pub fn end(&self, how: Ended) -> bool {
         let mut state = self.state.lock();
@@ -162,7 +200,7 @@ impl Waiter {
             Ended::Served(Ok(delivery)) => delivery.reply.write_to(out),
             Ended::Served(Err(error)) => out.error(&error.to_string()),
             Ended::TimedOut => self.op.write_timeout(out),
-            Ended::Unblocked => out.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            Ended::Unblocked => out.error(&CommandError::Unblocked.to_string()),
         }
     }
 }
@@ -174,25 +212,27 @@ impl Engine {
         let waiter = Arc::new(Waiter {
             ticket,
             db: entered.db(),
+            shards: wait
+                .keys
+                .iter()
+                .chain(wait.op.other_keys())
+                .map(|key| self.router().route(key).0)
+                .collect(),
             deadline_ms: wait.timeout_ms.map(|ms| entered.now_ms().saturating_add(ms)),
             keys: wait.keys,
             op: wait.op,
             state: Mutex::new(State::Waiting),
             owner,
         });
-        for key in &waiter.keys {
-            let shard = self.router().route(key).0;
-            let here = |other: &Box<[u8]>| self.router().route(other).0 == shard;
-            let reach = if waiter.op.other_keys().iter().all(here) { Reach::Here } else { Reach::Beyond };
-            if let Some(shard) = entered.shard(shard) {
-                shard.waiters.add(waiter.db, key, ticket, reach);
+        let wants = waiter.op.wants();
+        for (key, &index) in waiter.keys.iter().zip(&waiter.shards) {
+            let here = waiter.shards.iter().all(|&other| other == index);
+            let reach = if here { Reach::Here } else { Reach::Beyond };
+            if let Some(shard) = entered.shard(index) {
+                shard.waiters.add(waiter.db, key, ticket, Place { reach, wants });
             }
         }
-        self.waiters.insert(ticket, Arc::clone(&waiter));
-        self.stats().blocked.fetch_add(1, Ordering::Relaxed);
-        if let Some(deadline_ms) = waiter.deadline_ms {
-            self.cycles().add_timeout(deadline_ms, &waiter);
-        }
+        entered.poke |= self.register(&waiter);
         waiter
     }
 
@@ -202,63 +242,82 @@ impl Engine {
             ticket: self.next_ticket(),
             db: 0,
             keys: Vec::new(),
+            shards: SmallVec::new(),
             op: Box::new(Pause),
             state: Mutex::new(State::Waiting),
             deadline_ms: Some(deadline_ms),
             owner,
         });
-        self.waiters.insert(waiter.ticket, Arc::clone(&waiter));
-        self.stats().blocked.fetch_add(1, Ordering::Relaxed);
-        self.cycles().add_timeout(deadline_ms, &waiter);
+        if self.register(&waiter) {
+            self.cycles().poke();
+        }
         waiter
     }
 
+    /// Enters a waiter into the books; whether the cycles must be poked for its timeout.
+    fn register(&self, waiter: &Arc<Waiter>) -> bool {
+        self.waiters.insert(waiter.ticket, Arc::clone(waiter));
+        self.stats().blocked.fetch_add(1, Ordering::Relaxed);
+        waiter.deadline_ms.is_some_and(|deadline_ms| self.cycles().add_timeout(deadline_ms, waiter))
+    }
+
     /// Serves those who wait for the keys that were filled, until no key is ready.
+    ///
+    /// It ends: what serving fills gives others their turn, but a waiter is served once, and nobody new comes to
+    /// wait while the shards are entered.
     pub(super) fn serve(&self, entered: &mut Entered<'_>) {
-        loop {
-            let ready: Vec<_> = entered.shards().flat_map(|shard| std::mem::take(&mut shard.ready)).collect();
-            if ready.is_empty() {
-                return;
-            }
-            for ready in ready {
-                self.serve_key(entered, ready.db, &ready.key);
-            }
+        let mut ready = VecDeque::new();
+        entered.gather_ready(&mut ready);
+        while let Some(ReadyKey { db, key }) = ready.pop_front() {
+            self.serve_key(entered, db, &key, &mut ready);
         }
     }
 
-    fn serve_key(&self, entered: &mut Entered<'_>, db: usize, key: &[u8]) {
+    /// Gives everyone in a key's queue who is interested in what it now holds their turn, as long as it holds it.
+    fn serve_key(&self, entered: &mut Entered<'_>, db: usize, key: &[u8], ready: &mut VecDeque<ReadyKey>) {
         let index = self.router().route(key).0;
         let mut after = 0;
         loop {
-            let Some(shard) = entered.shard(index) else { return };
-            let Some(ticket) = shard.waiters.next_after(db, key, after) else { return };
+            let (mut keyspace, routed) = entered.at_db(db, key);
+            // A key that is gone has nothing for the next in line either.
+            let Some(holds) = keyspace.type_of(routed) else { return };
+            let waiters = &mut keyspace.shard().waiters;
+            let Some(ticket) = waiters.next_after(db, key, after, holds) else { return };
             after = ticket;
             let waiter = self.waiters.get(&ticket).map(|entry| Arc::clone(&entry));
             let Some(waiter) = waiter else {
-                shard.waiters.remove(db, key, ticket);
+                waiters.remove(db, key, ticket);
                 continue;
             };
             let mut state = waiter.state.lock();
             if !matches!(*state, State::Waiting) {
-                shard.waiters.remove(db, key, ticket);
+                // It ended otherwise, and its owner has not come to take it off the queues yet.
+                waiters.remove(db, key, ticket);
                 continue;
             }
-            // A key that is gone has nothing for the next in line either.
-            let (mut keyspace, routed) = entered.at_db(db, key);
-            if !keyspace.exists(routed) {
-                return;
+            if !waiter.shards.iter().all(|&shard| entered.holds(shard)) {
+                debug_assert!(false, "whoever fills a key enters what its waiters need");
+                tracing::error!(shard = index, "a key was filled without entering what its waiters need");
+                continue;
             }
-            let Some(result) = waiter.op.serve(entered, db, key) else { continue };
+            let Some(result) = waiter.keys.iter().find_map(|key| waiter.op.serve(entered, db, key)) else {
+                continue;
+            };
             *state = State::Ended(Ended::Served(result));
             drop(state);
-            if let Some(shard) = entered.shard(index) {
-                shard.waiters.remove(db, key, ticket);
+            for (key, &index) in waiter.keys.iter().zip(&waiter.shards) {
+                if let Some(shard) = entered.shard(index) {
+                    shard.waiters.remove(db, key, ticket);
+                }
             }
             entered.served.push(waiter);
+            entered.gather_ready(ready);
         }
     }
 
     /// Takes the result of a wait that has ended, and its ticket off all queues; `None` while it is still on.
+    ///
+    /// Enters shards: the caller must be in none, which includes those that a [`Batch`](super::Batch) holds.
     pub fn finish(&self, waiter: &Waiter) -> Option<Ended> {
         let mut state = waiter.state.lock();
         if matches!(*state, State::Waiting) {
@@ -274,6 +333,8 @@ impl Engine {
     }
 
     /// Ends a wait whose owner is gone; what it was given and did not take goes back where it came from.
+    ///
+    /// Enters shards: the caller must be in none, which includes those that a [`Batch`](super::Batch) holds.
     pub fn abandon(&self, waiter: &Waiter) {
         let was = std::mem::replace(&mut *waiter.state.lock(), State::Closed);
         self.retire(waiter);
@@ -282,29 +343,42 @@ impl Engine {
         }
     }
 
-    /// Puts back what a wait took, for an owner that has the result but cannot use it.
+    /// Puts back what a wait took, for an owner that has the result but cannot use it. Those who wait for what comes
+    /// back get it.
+    ///
+    /// Enters shards: the caller must be in none, which includes those that a [`Batch`](super::Batch) holds.
     pub fn give_back(&self, how: Ended) {
         let Ended::Served(Ok(Delivery { undo: Some(undo), .. })) = how else { return };
-        let shards: SmallVec<[usize; 8]> = undo.keys.iter().map(|key| self.router().route(key).0).collect();
         let view = View { db: undo.db, now_ms: self.clock().now_ms(), no_touch: true };
-        // It may have to serve a waiter that reaches beyond these shards, so it enters as a write does.
-        let mut entered = self.enter_to_write(shards, view);
+        let mut entered = self.enter_to_write(|| undo.keys.iter().map(|key| &**key), view);
         (undo.run)(&mut entered);
         entered.leave();
     }
 
+    /// Takes a waiter that has ended, by whatever end, out of the books and off the queues.
     fn retire(&self, waiter: &Waiter) {
+        if self.strike(waiter) {
+            for (key, &index) in waiter.keys.iter().zip(&waiter.shards) {
+                self.door(index).enter().waiters.remove(waiter.db, key, waiter.ticket);
+            }
+        }
+    }
+
+    /// Takes a waiter that was served, and so is off the queues, out of the books.
+    pub(super) fn retire_served(&self, waiter: &Waiter) {
+        self.strike(waiter);
+    }
+
+    /// Takes a waiter out of the books; whether it stood there still.
+    fn strike(&self, waiter: &Waiter) -> bool {
         if self.waiters.remove(&waiter.ticket).is_none() {
-            return;
+            return false;
         }
         self.stats().blocked.fetch_sub(1, Ordering::Relaxed);
         if let Some(deadline_ms) = waiter.deadline_ms {
             self.cycles().remove_timeout(deadline_ms, waiter.ticket);
         }
-        for key in &waiter.keys {
-            let shard = self.router().route(key).0;
-            self.door(shard).enter().waiters.remove(waiter.db, key, waiter.ticket);
-        }
+        true
     }
 }
 
@@ -322,4 +396,7 @@ impl Waiting for Pause {
     fn serve(&self, _: &mut Entered<'_>, _: usize, _: &[u8]) -> Option<Result<Delivery, CommandError>> {
         None
     }
+
+    /// The command runs again once the pause is over, and that is its reply.
+    fn write_timeout(&self, _: &mut dyn Sink) {}
 }

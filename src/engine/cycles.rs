@@ -27,10 +27,16 @@ const ROUND_BUDGET: Duration = Duration::from_millis(25);
 pub struct Cycles {
     work: Mutex<Work>,
     changed: Condvar,
-    /// When the thread wakes next for a key's deadline; `u64::MAX` when it does not. Unix ms.
+    /// Key deadlines from here on are known to the thread, or no news to it; those before must wake it. Unix ms.
+    ///
+    /// While the thread looks around it is `u64::MAX`: a shard that it has been through already may be given a
+    /// deadline before it falls asleep. Written before the first door is entered and read after one is left, so the
+    /// door orders the two.
     wake_ms: AtomicU64,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     expiry_off: AtomicBool,
+    /// Keys and large values that were freed here.
+    freed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +45,8 @@ struct Work {
     objects: Vec<Object>,
     dbs: Vec<Db>,
     stop: bool,
+    /// Until when the thread sleeps, Unix ms; 0 while it is awake and will look at the timeouts before it sleeps.
+    asleep_until_ms: u64,
     /// Something changed that the thread must look at before it sleeps.
     poked: bool,
     thread: Option<JoinHandle<()>>,
@@ -60,17 +68,28 @@ impl Cycles {
         }
     }
 
-    /// Whether the thread would sleep past this deadline of a key. The door is left before it is told.
+    /// Keys and large values that wait to be freed, and how many were freed so far.
+    #[must_use]
+    pub fn freeing(&self) -> (u64, u64) {
+        let work = self.work.lock();
+        let pending = work.objects.len() + work.dbs.iter().map(Db::len).sum::<usize>();
+        (pending as u64, self.freed.load(Ordering::Relaxed))
+    }
+
+    /// Whether the thread must be told of a deadline that a key was given.
     #[inline]
-    pub(super) fn is_news(&self, due_ms: u64) -> bool {
+    pub(super) fn sleeps_past(&self, due_ms: u64) -> bool {
         due_ms < self.wake_ms.load(Ordering::Relaxed)
     }
 
-    /// A key was given this deadline: the thread must not sleep past it.
+    /// A key was given this deadline: the thread must not sleep past it. Called outside all doors.
     #[inline]
     pub(super) fn note_due(&self, due_ms: u64) {
-        if self.is_news(due_ms) {
-            self.with(|_| {});
+        if self.sleeps_past(due_ms) {
+            self.with(|_| {
+                // Later deadlines need no further call: the thread is about to look at all of them.
+                self.wake_ms.fetch_min(due_ms, Ordering::Relaxed);
+            });
         }
     }
 
@@ -85,8 +104,13 @@ impl Cycles {
         self.with(|_| {});
     }
 
-    pub(super) fn add_timeout(&self, deadline_ms: u64, waiter: &Arc<Waiter>) {
-        self.with(|work| work.timeouts.insert((deadline_ms, waiter.ticket()), Arc::downgrade(waiter)));
+    /// Notes when a wait ends; whether the thread would sleep past that and must be [poked](Self::poke), which is
+    /// for the caller to do once it is outside all doors.
+    #[must_use]
+    pub(super) fn add_timeout(&self, deadline_ms: u64, waiter: &Arc<Waiter>) -> bool {
+        let mut work = self.work.lock();
+        work.timeouts.insert((deadline_ms, waiter.ticket()), Arc::downgrade(waiter));
+        deadline_ms < work.asleep_until_ms
     }
 
     pub(super) fn remove_timeout(&self, deadline_ms: u64, ticket: Ticket) {
@@ -134,6 +158,7 @@ impl Cycles {
         let mut round = Round::default();
         loop {
             let Some(strong) = engine.upgrade() else { return };
+            self.wake_ms.store(u64::MAX, Ordering::Relaxed);
             let due_ms = round.run(&strong, self);
             let now_ms = strong.clock().now_ms();
             let manual = strong.clock().is_manual();
@@ -145,7 +170,10 @@ impl Cycles {
             if !std::mem::take(&mut work.poked) {
                 let first = work.timeouts.keys().next().map_or(u64::MAX, |&(deadline_ms, _)| deadline_ms);
                 let wake_ms = due_ms.min(first);
-                self.wake_ms.store(due_ms, Ordering::Relaxed);
+                // Without active expiry no deadline is news.
+                let known_ms = if self.expiry_off.load(Ordering::Relaxed) { 0 } else { due_ms };
+                self.wake_ms.store(known_ms, Ordering::Relaxed);
+                work.asleep_until_ms = wake_ms;
                 // A clock that is moved by hand pokes; sleeping by it would be sleeping by another time.
                 if wake_ms == u64::MAX || manual {
                     self.changed.wait(&mut work);
@@ -153,14 +181,15 @@ impl Cycles {
                     let sleep = Duration::from_millis(wake_ms.saturating_sub(now_ms).max(1));
                     self.changed.wait_for(&mut work, sleep);
                 }
+                work.asleep_until_ms = 0;
                 work.poked = false;
             }
-            // Deadlines up to now need no poke: this round will see them.
-            self.wake_ms.store(0, Ordering::Relaxed);
             let (objects, dbs) = (std::mem::take(&mut work.objects), std::mem::take(&mut work.dbs));
             drop(work);
+            let freed = objects.len() + dbs.iter().map(Db::len).sum::<usize>();
             drop(objects);
             drop(dbs);
+            self.freed.fetch_add(freed as u64, Ordering::Relaxed);
         }
     }
 }

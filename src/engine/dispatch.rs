@@ -14,7 +14,6 @@ use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, Run, TABLE};
 use crate::reply::Sink;
 use crate::shard::Now;
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -94,10 +93,16 @@ impl<'e> Batch<'e> {
             self.engine.stats().note_error(entry.map(|entry| entry.id), &error);
             out.error(&error.to_string());
         }
+        if matches!(flow, Flow::Wait(_)) {
+            // The reply is still to come, and so is what CLIENT REPLY SKIP does to it.
+            return flow;
+        }
         match session.reply_mode {
             ReplyMode::On => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+            // The reply to be skipped is the one that comes when the wait ends.
+            ReplyMode::Skip if matches!(flow, Flow::Wait(_)) => {}
             ReplyMode::Skip => {
                 out.rollback(mark);
                 session.reply_mode = ReplyMode::On;
@@ -131,19 +136,23 @@ impl<'e> Batch<'e> {
     fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let name = argv.first().copied().unwrap_or_default();
         let mut entry = TABLE.find(name).ok_or_else(|| unknown(argv))?;
-        if let (Run::Container, Some(sub)) = (entry.command.run, argv.get(1)) {
+        if let Some(sub) = argv.get(1)
+            && !entry.subcommands.is_empty()
+        {
             entry = entry.subcommand(sub).ok_or_else(|| {
                 let sent = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub)).into_owned();
                 CommandError::UnknownSubcommand(sent, entry.command.name)
             })?;
         }
-        if !entry.command.takes(argv.len()) {
-            return Err(CommandError::WrongArity(entry.full_name));
-        }
-        if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
-            return Err(CommandError::NoAuth);
-        }
-        Ok(entry)
+        let refused = if !entry.command.takes(argv.len()) {
+            CommandError::WrongArity(entry.full_name)
+        } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
+            CommandError::NoAuth
+        } else {
+            return Ok(entry);
+        };
+        self.engine.stats().note_rejected(entry.id);
+        Err(refused)
     }
 
     /// Enters the shards that the row says, runs the function, and counts.
@@ -163,7 +172,7 @@ impl<'e> Batch<'e> {
                 let mut args = Args::behind(argv, at);
                 let guard = self.hold(index);
                 guard.stats.calls[entry.id] += 1;
-                if guard.waiters.reach_beyond() && command.flags.has(Flag::Write) {
+                if guard.waiters.fill_reaches_beyond(key.bytes) && command.flags.has(Flag::Write) {
                     self.leave();
                     let mut entered = Entered::enter_all(self.engine, view);
                     let (mut keyspace, key) = entered.at(key.bytes);
@@ -178,7 +187,8 @@ impl<'e> Batch<'e> {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
                     let due_ms = guard.take_new_due_ms();
-                    if self.engine.cycles().is_news(due_ms) {
+                    if self.engine.cycles().sleeps_past(due_ms) {
+                        // Waking a thread is a system call, which nobody makes inside a shard.
                         self.leave();
                         self.engine.cycles().note_due(due_ms);
                     }
@@ -225,17 +235,12 @@ impl<'e> Batch<'e> {
         if matches!(command.keys, crate::command::table::Keys::None) || command.flags.has(Flag::TouchesAll) {
             return Entered::enter_all(self.engine, view);
         }
-        let router = self.engine.router();
-        let shards = command
-            .keys
-            .positions(argv)
-            .filter_map(|at| argv.get(at))
-            .map(|key| router.route(key).0)
-            .collect::<SmallVec<[usize; 8]>>();
+        let keys = || command.keys.positions(argv).filter_map(|at| argv.get(at).copied());
         if command.flags.has(Flag::Write) {
-            self.engine.enter_to_write(shards, view)
+            self.engine.enter_to_write(keys, view)
         } else {
-            Entered::enter(self.engine, shards, view)
+            let router = self.engine.router();
+            Entered::enter(self.engine, keys().map(|key| router.route(key).0).collect(), view)
         }
     }
 
@@ -269,10 +274,20 @@ impl<'e> Batch<'e> {
 }
 
 impl Engine {
-    /// Enters shards for a write: all of them where one has a waiter that needs another shard.
-    pub(super) fn enter_to_write(&self, shards: SmallVec<[usize; 8]>, view: View) -> Entered<'_> {
-        let mut entered = Entered::enter(self, shards, view);
-        if entered.shards().any(|shard| shard.waiters.reach_beyond()) {
+    /// Enters the shards of keys that are to be written: all shards, where somebody waits for one of the keys whose
+    /// service may need another shard.
+    pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
+        &self,
+        keys: impl Fn() -> K,
+        view: View,
+    ) -> Entered<'_> {
+        let shard_of = |key: &[u8]| self.router().route(key).0;
+        let mut entered = Entered::enter(self, keys().map(shard_of).collect(), view);
+        if entered.shards().any(|shard| shard.waiters.reach_beyond())
+            && keys().any(|key| {
+                entered.shard(shard_of(key)).is_some_and(|shard| shard.waiters.fill_reaches_beyond(key))
+            })
+        {
             drop(entered);
             return Entered::enter_all(self, view);
         }

@@ -4,17 +4,20 @@
 //! a few commands of a pipeline). Several shards are entered in ascending order and left together, which is why
 //! nothing can deadlock and why every command is linearizable.
 //!
-//! **Invariant:** nobody who is inside a shard makes a system call, waits, or enters a lower shard.
+//! **Invariant:** nobody who is inside a shard makes a system call, waits, or enters a lower shard. Behind the doors,
+//! in the order of locks, come a waiter's state, and then the registries and the cycles' list of timeouts, which
+//! nobody holds while taking anything else.
 //!
 //! A panic inside a shard is a bug of damselfly's and may leave the shard's data half changed. Its door is marked then,
 //! and whoever enters later panics as well, as with the standard library's locks: a bug stops, and is never served.
 
 use super::Engine;
 use super::blocking::Waiter;
-use crate::shard::{Key, Keyspace, Now, Shard};
+use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,6 +108,8 @@ pub struct Entered<'e> {
     no_touch: bool,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
+    /// Whether the thread for background work is to be woken once the doors are left.
+    pub(super) poke: bool,
 }
 
 impl<'e> Entered<'e> {
@@ -128,7 +133,8 @@ impl<'e> Entered<'e> {
     }
 
     fn over(engine: &'e Engine, guards: SmallVec<[(usize, Guard<'e>); 4]>, view: View) -> Self {
-        Self { engine, guards, db: view.db, now_ms: view.now_ms, no_touch: view.no_touch, served: Vec::new() }
+        let View { db, now_ms, no_touch } = view;
+        Self { engine, guards, db, now_ms, no_touch, served: Vec::new(), poke: false }
     }
 
     /// The engine whose shards these are.
@@ -196,9 +202,35 @@ impl<'e> Entered<'e> {
         self.shard(index).map(|shard| shard.keyspace(db, Now::At(now_ms)))
     }
 
-    /// Serves the waiters of keys that were filled, leaves all shards, and tells those who were served.
-    pub(super) fn leave(mut self) {
-        self.engine.serve(&mut self);
+    /// Moves the keys that were filled since the last call behind those in `ready`.
+    ///
+    /// Asked after each step that may fill several shards' keys, it gives them in the order of the steps.
+    pub(super) fn gather_ready(&mut self, ready: &mut VecDeque<ReadyKey>) {
+        for (_, shard) in &mut self.guards {
+            ready.extend(shard.ready.drain(..));
+        }
+    }
+
+    /// Whether a shard is entered.
+    pub(super) fn holds(&self, index: usize) -> bool {
+        self.guards.len() == self.engine.doors().len()
+            || self.guards.iter().any(|(number, _)| *number == index)
+    }
+
+    /// Serves the waiters of keys that were filled, leaves all shards, and tells those who were served: what
+    /// dropping it does, spelled where a reader should see it.
+    pub(super) fn leave(self) {}
+}
+
+/// However a command is done with its shards, those who wait for what it filled are served first.
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        // A command that panicked is a bug, and says nothing of what it left behind; the doors open, no more.
+        if std::thread::panicking() {
+            return;
+        }
+        let engine = self.engine;
+        engine.serve(self);
         let mut garbage = Vec::new();
         let mut due_ms = u64::MAX;
         for (_, shard) in &mut self.guards {
@@ -208,9 +240,13 @@ impl<'e> Entered<'e> {
             due_ms = due_ms.min(shard.take_new_due_ms());
         }
         self.guards.clear();
-        self.engine.cycles().discard(garbage);
-        self.engine.cycles().note_due(due_ms);
+        engine.cycles().discard(garbage);
+        engine.cycles().note_due(due_ms);
+        if self.poke {
+            engine.cycles().poke();
+        }
         for waiter in self.served.drain(..) {
+            engine.retire_served(&waiter);
             waiter.notify();
         }
     }

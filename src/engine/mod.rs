@@ -15,6 +15,7 @@ mod pause;
 mod route;
 mod session;
 mod stats;
+mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
@@ -23,6 +24,7 @@ pub use pause::{Pause, PauseKind};
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
 pub use stats::{CommandStats, Rates, Stats, Totals};
+pub use whole::DbFigures;
 
 pub(crate) use door::View;
 
@@ -221,8 +223,15 @@ impl Engine {
     ) -> bool {
         let Some(ended) = self.finish(waiter) else { return false };
         session.client.set_waiter(None);
-        if session.reply_mode == ReplyMode::On {
-            waiter.write_end(&ended, out);
+        if let Some(error) = ended.error() {
+            let command = session.client.last_command.load(Ordering::Relaxed);
+            self.stats.note_error((command < TABLE.count()).then_some(command), error);
+        }
+        match session.reply_mode {
+            ReplyMode::On => waiter.write_end(&ended, out),
+            // A command that was held back has not run yet: the next reply is still its.
+            ReplyMode::Skip if waiter.waits_for_key() => session.reply_mode = ReplyMode::On,
+            ReplyMode::Off | ReplyMode::SkipNext | ReplyMode::Skip => {}
         }
         true
     }

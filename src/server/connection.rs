@@ -4,12 +4,16 @@
 //!
 //! 1. Replies that the peer has not taken yet go first; while there are any, nothing is read or run (back-pressure).
 //! 2. A blocked client runs nothing until its wait has ended; what it sends meanwhile is kept.
-//! 3. What was read is parsed and run, as one [`Batch`]; the shards are left before a byte is written.
-//! 4. The replies are written with one system call where the socket takes them.
-//! 5. Then the socket is read once. A read that fills less than the buffer has emptied the socket: events are
+//! 3. The socket is read once. A read that fills less than the buffer has emptied the socket: events are
 //!    edge-triggered, so no second read has to say so.
+//! 4. What was read is parsed and run, as one [`Batch`]; the shards are left at its end.
 //!
-//! A connection that is idle holds no buffers: it reads into its loop's, and keeps only what is incomplete.
+//! Replies are written by [`Connection::write_out`], with one system call where the socket takes them, and only
+//! after the loop has driven every connection that had an event: peers then find several replies at a time, and
+//! wake up less often for them.
+//!
+//! A connection that is idle holds no buffers: it reads into its loop's, borrows one for its replies, and keeps only
+//! what is incomplete.
 
 use super::event_loop::{Inbox, Message};
 use super::listen::Stream;
@@ -34,9 +38,13 @@ const KEPT_BYTES: usize = 4 * 1024;
 pub(super) struct Shared {
     pub engine: Arc<Engine>,
     pub read: Box<[u8]>,
-    pub out: Output,
+    /// Empty outputs that keep their memory, for the next connection that has something to say.
+    pub spare: Vec<Output>,
     pub counts: Counts,
 }
+
+/// Outputs that a loop keeps.
+const SPARE_MAX: usize = 64;
 
 /// Counted here, and added to the engine's counters once a round of the loop.
 #[derive(Debug, Default)]
@@ -92,6 +100,8 @@ impl Notify for Owner {
 pub(super) enum Next {
     /// An event will tell when there is more to do.
     Wait,
+    /// There are replies to be written once the others were driven.
+    Write,
     /// There is more to do now; others have their turn first.
     Again,
     /// It is closed.
@@ -170,8 +180,8 @@ impl Connection {
         if self.session.client.is_killed() {
             return Ok(Next::Close);
         }
-        if !self.out.is_empty() && !self.flush(shared)? {
-            return self.check_output(shared);
+        if !self.out.is_empty() {
+            return Ok(Next::Write);
         }
         if let Some(waiter) = &self.waiter {
             if !waiter.has_ended() {
@@ -182,20 +192,13 @@ impl Connection {
             }
             self.finish_wait(shared);
         }
-        if self.session.closing {
-            return Ok(if self.out.is_empty() { Next::Close } else { Next::Wait });
-        }
-        if self.unparsed {
+        if self.unparsed && !self.session.closing {
             let pending = std::mem::take(&mut self.pending);
             let consumed = self.run(&pending, shared);
             self.keep(pending, consumed);
-            self.write(shared)?;
-            if !self.goes_on() {
-                return self.settle(shared);
-            }
         }
-        if !self.readable {
-            return Ok(Next::Wait);
+        if !self.goes_on() || !self.readable {
+            return Ok(self.next());
         }
         let read = match self.stream.read(&mut shared.read) {
             Ok(0) => return Ok(Next::Close),
@@ -225,8 +228,16 @@ impl Connection {
             let consumed = self.run(&pending, shared);
             self.keep(pending, consumed);
         }
-        self.write(shared)?;
-        self.settle(shared)
+        Ok(self.next())
+    }
+
+    /// Writes what there is to write, as far as the socket takes it.
+    pub(super) fn write_out(&mut self, shared: &mut Shared) -> Next {
+        match self.flush(shared) {
+            Ok(true) => self.next(),
+            Ok(false) => self.check_output(shared),
+            Err(_) => Next::Close,
+        }
     }
 
     /// Whether nothing stands against reading on.
@@ -234,31 +245,34 @@ impl Connection {
         self.out.is_empty() && self.waiter.is_none() && !self.session.closing
     }
 
-    fn settle(&mut self, shared: &mut Shared) -> io::Result<Next> {
+    fn next(&self) -> Next {
         if !self.out.is_empty() {
-            return self.check_output(shared);
+            return Next::Write;
         }
         if self.session.closing {
-            return Ok(Next::Close);
+            return Next::Close;
         }
-        if self.waiter.as_ref().is_some_and(|waiter| waiter.has_ended()) {
-            return Ok(Next::Again);
-        }
-        let more = self.readable || self.unparsed && self.waiter.is_none();
-        Ok(if more { Next::Again } else { Next::Wait })
+        let runs = match &self.waiter {
+            Some(waiter) => waiter.has_ended(),
+            None => self.unparsed,
+        };
+        if runs || self.readable { Next::Again } else { Next::Wait }
     }
 
     /// Runs the requests at the front of `buf`; returns how many bytes they took.
     fn run(&mut self, buf: &[u8], shared: &mut Shared) -> usize {
-        let engine = Arc::clone(&shared.engine);
+        if self.out.is_empty() {
+            self.out = shared.spare.pop().unwrap_or_default();
+        }
+        let engine = &*shared.engine;
         let settings = engine.settings();
         let mut limits = Limits {
             bulk_bytes_max: settings.proto_max_bulk_len(),
             request_bytes_max: settings.client_query_buffer_limit(),
-            authenticated: self.session.authenticated,
+            authenticated: !engine.must_authenticate(&self.session),
             ..Limits::default()
         };
-        let mut batch = Batch::new(&engine);
+        let mut batch = Batch::new(engine);
         let mut at = 0;
         self.unparsed = false;
         while at < buf.len() {
@@ -274,7 +288,7 @@ impl Connection {
                         self.session.closing = true;
                         break;
                     }
-                    let mut sink = shared.out.sink(self.session.protocol);
+                    let mut sink = self.out.sink(self.session.protocol);
                     let flow = batch.execute(&mut self.session, &argv, &mut sink);
                     drop(argv);
                     match flow {
@@ -288,18 +302,18 @@ impl Connection {
                             self.waiter = Some(waiter);
                         }
                     }
-                    limits.authenticated = self.session.authenticated;
+                    limits.authenticated = !engine.must_authenticate(&self.session);
                 }
                 Ok(Parsed::Empty { consumed }) => at += consumed,
                 Ok(Parsed::Incomplete { .. }) => break,
                 Err(error) => {
-                    shared.out.sink(self.session.protocol).protocol_error(&error);
+                    self.out.sink(self.session.protocol).protocol_error(&error);
                     tracing::debug!(addr = self.session.client.peer.addr, %error, "closing a connection");
                     self.session.closing = true;
                     break;
                 }
             }
-            if self.waiter.is_some() || self.session.closing || shared.out.len() >= FLUSH_BYTES {
+            if self.waiter.is_some() || self.session.closing || self.out.len() >= FLUSH_BYTES {
                 self.unparsed = at < buf.len();
                 break;
             }
@@ -311,9 +325,8 @@ impl Connection {
     /// Takes the result of a wait that has ended.
     fn finish_wait(&mut self, shared: &mut Shared) {
         if let Some(waiter) = self.waiter.take() {
-            let mut sink = shared.out.sink(self.session.protocol);
+            let mut sink = self.out.sink(self.session.protocol);
             shared.engine.take_delivery(&mut self.session, &waiter, &mut sink);
-            self.out.append(&mut shared.out);
         }
         self.unparsed = !self.pending.is_empty();
     }
@@ -355,40 +368,7 @@ impl Connection {
         self.session.client.query_bytes.store(self.pending.len(), Ordering::Relaxed);
     }
 
-    /// Writes the replies of this round; what the socket does not take is kept.
-    fn write(&mut self, shared: &mut Shared) -> io::Result<()> {
-        if shared.out.is_empty() {
-            return Ok(());
-        }
-        if !self.out.is_empty() {
-            self.out.append(&mut shared.out);
-            self.flush(shared)?;
-            return Ok(());
-        }
-        loop {
-            match shared.out.write_to(&mut self.stream) {
-                Ok(written) => {
-                    shared.counts.writes += 1;
-                    shared.counts.bytes_out += written as u64;
-                    if shared.out.is_empty() {
-                        return Ok(());
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.out.append(&mut shared.out);
-                    self.note_output();
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    shared.out.clear();
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Writes kept replies; whether all are gone.
+    /// Writes replies; whether all are gone.
     fn flush(&mut self, shared: &mut Shared) -> io::Result<bool> {
         while !self.out.is_empty() {
             match self.out.write_to(&mut self.stream) {
@@ -404,9 +384,15 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.out = Output::new();
-        self.note_output();
-        self.soft_since_ms = None;
+        self.out.clear();
+        let out = std::mem::take(&mut self.out);
+        if shared.spare.len() < SPARE_MAX {
+            shared.spare.push(out);
+        }
+        if self.soft_since_ms.take().is_some() || self.session.client.output_bytes.load(Ordering::Relaxed) > 0
+        {
+            self.note_output();
+        }
         Ok(true)
     }
 
@@ -415,13 +401,13 @@ impl Connection {
     }
 
     /// Closes a connection that leaves too many replies unread (`client-output-buffer-limit`).
-    fn check_output(&mut self, shared: &Shared) -> io::Result<Next> {
+    fn check_output(&mut self, shared: &Shared) -> Next {
         let OutputLimit { hard_bytes, soft_bytes, soft_seconds, .. } =
             shared.engine.settings().output_limit_normal();
         let unread = self.out.len() as u64;
         if hard_bytes > 0 && unread > hard_bytes {
             tracing::warn!(addr = self.session.client.peer.addr, unread, "closed: too many replies unread");
-            return Ok(Next::Close);
+            return Next::Close;
         }
         if soft_bytes > 0 && unread > soft_bytes {
             let now_ms = shared.engine.clock().last_ms();
@@ -432,12 +418,12 @@ impl Connection {
                     unread,
                     "closed: replies unread for too long"
                 );
-                return Ok(Next::Close);
+                return Next::Close;
             }
         } else {
             self.soft_since_ms = None;
         }
-        Ok(Next::Wait)
+        Next::Wait
     }
 }
 

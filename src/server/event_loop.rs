@@ -6,7 +6,6 @@
 use super::connection::{Connection, Next, Owner, Shared};
 use super::listen::{Listener, Stream};
 use crate::engine::{Engine, Peer};
-use crate::wire::Output;
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::Mutex;
 use std::io::{self, Write};
@@ -79,6 +78,8 @@ pub(super) struct EventLoop {
     vacant: Vec<usize>,
     /// Connections that have more to do once the others had their turn.
     again: Vec<Token>,
+    /// Connections that have replies to be written at the end of the round.
+    writes: Vec<Token>,
     loops: Vec<Arc<Inbox>>,
     /// Connections of all loops.
     total: Arc<AtomicUsize>,
@@ -94,7 +95,7 @@ impl EventLoop {
         let shared = Shared {
             engine,
             read: vec![0; READ_BYTES].into_boxed_slice(),
-            out: Output::new(),
+            spare: Vec::new(),
             counts: Default::default(),
         };
         Ok(Self {
@@ -105,6 +106,7 @@ impl EventLoop {
             places: Vec::new(),
             vacant: Vec::new(),
             again: Vec::new(),
+            writes: Vec::new(),
             loops: Vec::new(),
             total: Arc::default(),
             swept_ms: 0,
@@ -169,6 +171,7 @@ impl EventLoop {
             }
             // After the sockets: a connection that has just closed takes no delivery.
             self.read_inbox();
+            self.write();
             self.sweep();
             self.shared.counts.settle(&self.shared.engine);
         }
@@ -211,9 +214,29 @@ impl EventLoop {
         let Some(connection) = place.connection.as_deref_mut() else { return };
         match connection.drive(&mut self.shared) {
             Next::Wait => {}
+            Next::Write => self.writes.push(token),
             Next::Again => self.again.push(token),
             Next::Close => self.close(token),
         }
+    }
+
+    /// Writes the replies of this round.
+    fn write(&mut self) {
+        let mut writes = std::mem::take(&mut self.writes);
+        for token in writes.drain(..) {
+            let (index, generation) = split(token);
+            let Some(place) = self.places.get_mut(index) else { continue };
+            let Some(connection) = place.connection.as_deref_mut() else { continue };
+            if place.generation != generation {
+                continue;
+            }
+            match connection.write_out(&mut self.shared) {
+                Next::Wait | Next::Write => {}
+                Next::Again => self.again.push(token),
+                Next::Close => self.close(token),
+            }
+        }
+        self.writes = writes;
     }
 
     fn close(&mut self, token: Token) {
@@ -223,8 +246,6 @@ impl EventLoop {
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
         self.total.fetch_sub(1, Ordering::Relaxed);
         self.shared.engine.disconnect(&connection.session);
-        // Replies of a connection that died in the middle belong to nobody.
-        self.shared.out.clear();
     }
 
     fn remove(&mut self, token: Token) -> Option<Box<Connection>> {
@@ -360,6 +381,7 @@ impl EventLoop {
             }
             self.drive(token);
         }
+        self.write();
         let watch = crate::clock::Stopwatch::start();
         while self.places.iter().any(|place| place.connection.as_ref().is_some_and(|c| c.has_output())) {
             let left = STOP_BUDGET.saturating_sub(watch.elapsed());
@@ -369,6 +391,7 @@ impl EventLoop {
             for event in &*events {
                 self.drive(event.token());
             }
+            self.write();
         }
         for token in tokens(&self.places) {
             self.close(token);
