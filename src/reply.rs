@@ -29,6 +29,8 @@ pub struct Mark(pub usize, pub usize);
 pub trait Sink {
     /// The protocol of whoever reads this reply.
     fn protocol(&self) -> Protocol;
+    /// Encodes what follows in another protocol (`HELLO` answers in the one it switches to).
+    fn set_protocol(&mut self, protocol: Protocol);
     /// A status line such as `OK`; it must hold neither CR nor LF.
     fn simple(&mut self, text: &str);
     /// An error line, code first: `WRONGTYPE Operation …`; CR and LF are replaced by spaces.
@@ -220,6 +222,9 @@ fn fold(flat: &mut std::vec::IntoIter<Flat>) -> Option<Reply> {
 impl Sink for ReplyBuilder {
     fn protocol(&self) -> Protocol {
         self.protocol
+    }
+    fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
     }
     fn simple(&mut self, text: &str) {
         let text = match text {

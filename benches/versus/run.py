@@ -481,7 +481,7 @@ def fragment(table, facts):
     lines += [
         f"- {CLIENTS} clients, values of 64 bytes, medians of {facts['rounds']} interleaved rounds; one redis-benchmark "
         "thread limits requests/s on this machine, so the figure to compare is the server's CPU per request.",
-        "- In parentheses: how much of the CPU the kernel took, for sockets mostly; a server saves there only by calling it less.",
+        "- In parentheses: how much of the CPU the kernel took, for sockets mostly; calling it less is all that saves there.",
         f"- The ratio of {facts['subject']} to {facts['reference']}: below 1 is better for CPU, bytes and ms, above 1 for "
         f"requests/s, where {RPS_NOISE:.0%} are noise.",
         f"- Load average of the machine before and after: {facts['load_before']}, {facts['load_after']}.",

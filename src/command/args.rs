@@ -96,9 +96,9 @@ impl<'a> Args<'a> {
     /// The next argument as a database number that `databases` allows.
     ///
     /// # Errors
-    /// [`CommandError::DbIndexOutOfRange`] or [`CommandError::NotAnInteger`].
+    /// [`CommandError::DbIndexOutOfRange`], or the errors of a 32-bit integer.
     pub fn db(&mut self, databases: usize) -> Result<usize, CommandError> {
-        let number = self.int()?;
+        let number = i32::try_from(self.int()?).map_err(|_| CommandError::NotAnInt32)?;
         usize::try_from(number).ok().filter(|&db| db < databases).ok_or(CommandError::DbIndexOutOfRange)
     }
 

@@ -35,6 +35,12 @@ pub enum CommandError {
     StringTooLong,
     /// A database number that is none.
     DbIndexOutOfRange,
+    /// A number that does not fit 32 bits where no more are taken.
+    NotAnInt32,
+    /// A cursor that no scan gave.
+    InvalidCursor,
+    /// Source and destination are one and the same.
+    SameObject,
     /// A deadline that is not positive, or beyond what 64 bits hold. Carries the command's name.
     InvalidExpire(&'static str),
     /// A timeout that is no number.
@@ -91,6 +97,9 @@ impl fmt::Display for CommandError {
             Self::NotFinite => "ERR increment would produce NaN or Infinity",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::DbIndexOutOfRange => "ERR DB index is out of range",
+            Self::NotAnInt32 => "ERR value is out of range, value must between -2147483648 and 2147483647",
+            Self::InvalidCursor => "ERR invalid cursor",
+            Self::SameObject => "ERR source and destination objects are the same",
             Self::TimeoutNotAFloat => "ERR timeout is not a float or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",

@@ -35,6 +35,8 @@ pub struct Cycles {
     wake_ms: AtomicU64,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     expiry_off: AtomicBool,
+    /// Keys and large values that were freed here.
+    freed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -66,16 +68,24 @@ impl Cycles {
         }
     }
 
-    /// Whether the thread must be told of a deadline that a key was given.
+    /// Keys and large values that wait to be freed, and how many were freed so far.
+    #[must_use]
+    pub fn freeing(&self) -> (u64, u64) {
+        let work = self.work.lock();
+        let pending = work.objects.len() + work.dbs.iter().map(Db::len).sum::<usize>();
+        (pending as u64, self.freed.load(Ordering::Relaxed))
+    }
+
+    /// Whether the thread would sleep past this deadline of a key. The door is left before it is told.
     #[inline]
-    pub(super) fn sleeps_past(&self, due_ms: u64) -> bool {
+    pub(super) fn is_news(&self, due_ms: u64) -> bool {
         due_ms < self.wake_ms.load(Ordering::Relaxed)
     }
 
     /// A key was given this deadline: the thread must not sleep past it. Called outside all doors.
     #[inline]
     pub(super) fn note_due(&self, due_ms: u64) {
-        if self.sleeps_past(due_ms) {
+        if self.is_news(due_ms) {
             self.with(|_| {
                 // Later deadlines need no further call: the thread is about to look at all of them.
                 self.wake_ms.fetch_min(due_ms, Ordering::Relaxed);
@@ -176,8 +186,10 @@ impl Cycles {
             }
             let (objects, dbs) = (std::mem::take(&mut work.objects), std::mem::take(&mut work.dbs));
             drop(work);
+            let freed = objects.len() + dbs.iter().map(Db::len).sum::<usize>();
             drop(objects);
             drop(dbs);
+            self.freed.fetch_add(freed as u64, Ordering::Relaxed);
         }
     }
 }

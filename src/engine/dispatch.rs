@@ -109,23 +109,48 @@ impl<'e> Batch<'e> {
         flow
     }
 
+    /// Runs one command for a caller in process: an error is returned instead of written, the command is neither
+    /// held back by `CLIENT PAUSE` nor timed.
+    ///
+    /// # Errors
+    /// The command's error; nothing is in `out` then.
+    pub(crate) fn attempt(
+        &mut self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        out: &mut dyn Sink,
+    ) -> Result<Flow, CommandError> {
+        let mark = out.mark();
+        let entry = self.find(session, argv).inspect_err(|_| {
+            self.engine.stats().rejected.fetch_add(1, Ordering::Relaxed);
+        })?;
+        self.run(entry, session, argv, out).inspect_err(|error| {
+            out.rollback(mark);
+            self.engine.stats().note_error(Some(entry.id), error);
+        })
+    }
+
     /// Finds the row, and refuses what the table alone can refuse.
     fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let name = argv.first().copied().unwrap_or_default();
         let mut entry = TABLE.find(name).ok_or_else(|| unknown(argv))?;
-        if let (Run::Container, Some(sub)) = (entry.command.run, argv.get(1)) {
+        if let Some(sub) = argv.get(1)
+            && !entry.subcommands.is_empty()
+        {
             entry = entry.subcommand(sub).ok_or_else(|| {
                 let sent = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub)).into_owned();
                 CommandError::UnknownSubcommand(sent, entry.command.name)
             })?;
         }
-        if !entry.command.takes(argv.len()) {
-            return Err(CommandError::WrongArity(entry.full_name));
-        }
-        if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
-            return Err(CommandError::NoAuth);
-        }
-        Ok(entry)
+        let refused = if !entry.command.takes(argv.len()) {
+            CommandError::WrongArity(entry.full_name)
+        } else if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
+            CommandError::NoAuth
+        } else {
+            return Ok(entry);
+        };
+        self.engine.stats().note_rejected(entry.id);
+        Err(refused)
     }
 
     /// Enters the shards that the row says, runs the function, and counts.
@@ -160,7 +185,7 @@ impl<'e> Batch<'e> {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
                     let due_ms = guard.take_new_due_ms();
-                    if self.engine.cycles().sleeps_past(due_ms) {
+                    if self.engine.cycles().is_news(due_ms) {
                         // Waking a thread is a system call, which nobody makes inside a shard.
                         self.leave();
                         self.engine.cycles().note_due(due_ms);

@@ -7,32 +7,92 @@
 //! **Invariant:** nobody who is inside a shard makes a system call, waits, or enters a lower shard. Behind the doors,
 //! in the order of locks, come a waiter's state, and then the registries and the cycles' list of timeouts, which
 //! nobody holds while taking anything else.
+//!
+//! A panic inside a shard is a bug of damselfly's and may leave the shard's data half changed. Its door is marked then,
+//! and whoever enters later panics as well, as with the standard library's locks: a bug stops, and is never served.
 
 use super::Engine;
 use super::blocking::Waiter;
 use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A shard behind its door, alone on its cache lines so that neighbours do not slow each other down.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Door {
+    /// Somebody panicked inside.
+    poisoned: AtomicBool,
     shard: Mutex<Shard>,
 }
 
-pub(crate) type Guard<'e> = MutexGuard<'e, Shard>;
+/// A shard that is entered; it is left when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Guard<'e> {
+    shard: MutexGuard<'e, Shard>,
+    poisoned: &'e AtomicBool,
+    /// A panic that passes by here says nothing about the shard: it began before the shard was entered.
+    innocent: Cell<bool>,
+}
 
 impl Door {
     pub(crate) fn new(shard: Shard) -> Self {
-        Self { shard: Mutex::new(shard) }
+        Self { poisoned: AtomicBool::new(false), shard: Mutex::new(shard) }
     }
 
+    /// Enters the shard.
+    ///
+    /// # Panics
+    /// If an earlier caller panicked inside.
     #[inline]
     pub(crate) fn enter(&self) -> Guard<'_> {
-        self.shard.lock()
+        let shard = self.shard.lock();
+        if self.poisoned.load(Ordering::Relaxed) {
+            poisoned();
+        }
+        Guard { shard, poisoned: &self.poisoned, innocent: Cell::new(std::thread::panicking()) }
+    }
+}
+
+#[cold]
+fn poisoned() -> ! {
+    panic!("a panic left a shard of damselfly half changed; its data cannot be trusted")
+}
+
+impl Guard<'_> {
+    /// The shard, and a cell to set before code that is not ours looks at it: a panic there does not concern it.
+    #[inline]
+    pub(super) fn lend(&mut self) -> (&mut Shard, &Cell<bool>) {
+        (&mut self.shard, &self.innocent)
+    }
+}
+
+impl Drop for Guard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.innocent.get() {
+            self.poisoned.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Deref for Guard<'_> {
+    type Target = Shard;
+    #[inline]
+    fn deref(&self) -> &Shard {
+        &self.shard
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Shard {
+        &mut self.shard
     }
 }
 

@@ -8,12 +8,14 @@
 
 pub mod blocking;
 mod cycles;
+mod direct;
 mod dispatch;
 mod door;
 mod pause;
 mod route;
 mod session;
 mod stats;
+mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
@@ -22,6 +24,7 @@ pub use pause::{Pause, PauseKind};
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
 pub use stats::{CommandStats, Rates, Stats, Totals};
+pub use whole::DbFigures;
 
 pub(crate) use door::View;
 
@@ -190,9 +193,13 @@ impl Engine {
         self.next_ticket.fetch_add(1, Ordering::Relaxed)
     }
 
+    fn next_client_id(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Enters a client into the registry and opens its session.
     pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
-        let id = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_client_id();
         let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
         self.clients.insert(id, Arc::clone(&client));
         Session::new(client, self.settings.requirepass().is_empty())

@@ -24,6 +24,14 @@ pub struct Peer {
     pub local: bool,
 }
 
+impl Peer {
+    /// Somebody inside this process.
+    #[must_use]
+    pub fn in_process() -> Self {
+        Self { fd: -1, local: true, ..Self::default() }
+    }
+}
+
 /// What a client says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {

@@ -26,7 +26,9 @@ pub struct Stats {
     pub failed: Box<[AtomicU64]>,
     /// Sampled time per command: nanoseconds and samples.
     times: Box<[(AtomicU64, AtomicU64)]>,
-    /// Commands refused before they ran.
+    /// Calls refused before they ran, per command.
+    pub rejected_calls: Box<[AtomicU64]>,
+    /// Commands refused before they ran, unknown ones included.
     pub rejected: AtomicU64,
     /// Error replies in all.
     pub errors: AtomicU64,
@@ -78,6 +80,8 @@ pub struct CommandStats {
     pub calls: u64,
     /// Times it ran and failed.
     pub failed: u64,
+    /// Times it was refused before it ran.
+    pub rejected: u64,
     /// Mean time of a call, from samples, in microseconds.
     pub usec_per_call: f64,
 }
@@ -107,6 +111,7 @@ impl Default for Stats {
         Self {
             calls: zeros(),
             failed: zeros(),
+            rejected_calls: zeros(),
             times: (0..TABLE.count()).map(|_| Default::default()).collect(),
             rejected: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -128,8 +133,8 @@ impl Default for Stats {
 impl Stats {
     pub(super) fn note_error(&self, command: Option<usize>, error: &CommandError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        if let Some(id) = command {
-            self.failed[id].fetch_add(1, Ordering::Relaxed);
+        if let Some(failed) = command.and_then(|id| self.failed.get(id)) {
+            failed.fetch_add(1, Ordering::Relaxed);
         }
         let text = error.to_string();
         let code = text.split(' ').next().unwrap_or_default();
@@ -137,6 +142,13 @@ impl Stats {
             *count += 1;
         } else if self.error_codes.len() < ERROR_CODES_MAX {
             *self.error_codes.entry(code.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Counts a call of a command that was refused before it ran.
+    pub(super) fn note_rejected(&self, command: usize) {
+        if let Some(rejected) = self.rejected_calls.get(command) {
+            rejected.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -263,6 +275,7 @@ impl Engine {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+        stats.rejected_calls.iter().for_each(|rejected| rejected.store(0, Ordering::Relaxed));
         for (nanoseconds, samples) in &stats.times {
             nanoseconds.store(0, Ordering::Relaxed);
             samples.store(0, Ordering::Relaxed);
@@ -271,16 +284,17 @@ impl Engine {
         stats.rates.lock().clear();
     }
 
-    /// One command's figures, by its number, out of [`Engine::totals`].
+    /// One command's figures, by its number, out of [`Engine::totals`]; zeros for a number that none has.
     #[must_use]
     pub fn command_stats(&self, totals: &Totals, id: usize) -> CommandStats {
-        let (nanoseconds, samples) = &self.stats().times[id];
-        let samples = samples.load(Ordering::Relaxed);
-        let mean = if samples == 0 {
-            0.0
-        } else {
-            nanoseconds.load(Ordering::Relaxed) as f64 / samples as f64 / 1000.0
-        };
-        CommandStats { calls: totals.calls[id], failed: totals.failed[id], usec_per_call: mean }
+        let stats = self.stats();
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (nanoseconds, samples) = stats.times.get(id).map_or((0, 0), |(ns, samples)| (load(ns), load(samples)));
+        CommandStats {
+            calls: totals.calls.get(id).copied().unwrap_or(0),
+            failed: totals.failed.get(id).copied().unwrap_or(0),
+            rejected: stats.rejected_calls.get(id).map_or(0, load),
+            usec_per_call: if samples == 0 { 0.0 } else { nanoseconds as f64 / samples as f64 / 1000.0 },
+        }
     }
 }

@@ -240,12 +240,11 @@ impl Db {
         let head = self.head(handle);
         match (head.expires_at_ms, expires_at_ms) {
             (None, None) => {}
-            (Some(_), Some(deadline)) => {
-                entry::set_deadline(self.arena.bytes_mut(handle), deadline);
+            (Some(_), Some(deadline)) if entry::set_deadline(self.arena.bytes_mut(handle), deadline) => {
                 self.table.note_deadline(hash, deadline);
             }
             (had, wanted) => {
-                // The value moves by the deadline's six bytes.
+                // The value moves by the bytes that the deadline takes more or less.
                 let mut value = [0; INLINE_BYTES_MAX];
                 let value = &mut value[..head.value_len()];
                 value.copy_from_slice(head.value(self.arena.bytes(handle)));

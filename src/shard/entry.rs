@@ -1,14 +1,15 @@
 //! The entry: one key with its value (or its value's number), idle time and deadline, as one run of bytes.
 //!
 //! ```text
-//!  0        1..4      4         5..7       [7..11]      [..+6]       ..+klen   ..+vlen
+//!  0        1..4      4         5..7       [7..11]      [..+6|8]     ..+klen   ..+vlen
 //! +--------+---------+---------+----------+------------+------------+---------+---------+
 //! | kind   | idle    | klen or | vlen     | klen u32   | deadline   | key     | value   |
-//! | + flag | u24     | 255     | u16      | if 255     | if flagged |         |         |
+//! | + flags| u24     | 255     | u16      | if 255     | if flagged |         |         |
 //! +--------+---------+---------+----------+------------+------------+---------+---------+
 //! ```
 //!
-//! A key of 17 bytes with a value of 32 takes 56 bytes, 62 with a deadline. All numbers are little-endian. The
+//! A key of 17 bytes with a value of 32 takes 56 bytes, 62 with a deadline. A deadline takes six bytes up to the
+//! year 10889 and eight beyond, so that whatever a client may set is told back exactly. All numbers are little-endian. The
 //! value is the string itself, an integer's 8 bytes, a small collection's packed bytes, or the 4-byte number of
 //! an object that the database keeps beside the arena.
 
@@ -79,17 +80,20 @@ impl Kind {
     }
 }
 
-const KIND_MASK: u8 = 0x7F;
+const KIND_MASK: u8 = 0x3F;
 const HAS_DEADLINE: u8 = 0x80;
+/// The deadline takes eight bytes; set only together with [`HAS_DEADLINE`].
+const WIDE_DEADLINE: u8 = 0x40;
 const HEADER: usize = 7;
 const LONG_KEY: u8 = u8::MAX;
-const DEADLINE_BYTES: usize = 6;
+const NARROW_BYTES: usize = 6;
+const WIDE_BYTES: usize = 8;
 
 /// The longest value an entry holds itself, in bytes; what is longer becomes an object.
 pub const INLINE_BYTES_MAX: usize = 960;
 
-/// Deadlines are kept in 48 bits: the year 10889. Later ones are cut to this. Unix ms.
-pub const DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
+/// The last deadline that takes six bytes: in the year 10889. Unix ms.
+const NARROW_MAX_MS: u64 = (1 << 48) - 1;
 
 /// Where the parts of an entry stand, and its small fields.
 #[derive(Clone, Copy, Debug)]
@@ -120,9 +124,14 @@ impl Head {
         let expires_at_ms = if word as u8 & HAS_DEADLINE == 0 {
             None
         } else {
-            let mut wide = [0u8; 8];
-            wide[..DEADLINE_BYTES].copy_from_slice(&bytes[at..at + DEADLINE_BYTES]);
-            at += DEADLINE_BYTES;
+            let mut wide = [0u8; WIDE_BYTES];
+            if word as u8 & WIDE_DEADLINE == 0 {
+                wide[..NARROW_BYTES].copy_from_slice(&bytes[at..at + NARROW_BYTES]);
+                at += NARROW_BYTES;
+            } else {
+                wide.copy_from_slice(&bytes[at..at + WIDE_BYTES]);
+                at += WIDE_BYTES;
+            }
             Some(u64::from_le_bytes(wide))
         };
         let value_at = at + key_len;
@@ -213,13 +222,29 @@ fn first_word(bytes: &[u8]) -> u64 {
     }
 }
 
+/// Bytes of the deadline in an entry that begins with `first`.
+#[inline]
+fn deadline_bytes(first: u8) -> usize {
+    usize::from(first >> 7) * NARROW_BYTES + usize::from(first >> 6 & 1) * (WIDE_BYTES - NARROW_BYTES)
+}
+
+/// The flags of an entry with this deadline.
+#[inline]
+fn deadline_flags(expires_at_ms: Option<u64>) -> u8 {
+    match expires_at_ms {
+        None => 0,
+        Some(..=NARROW_MAX_MS) => HAS_DEADLINE,
+        Some(_) => HAS_DEADLINE | WIDE_DEADLINE,
+    }
+}
+
 /// Whether an entry's key is `key`; cheaper than reading the whole head.
 #[inline]
 #[must_use]
 pub fn key_is(bytes: &[u8], key: &[u8]) -> bool {
     let word = first_word(bytes);
     if (word >> 32) as u8 as usize == key.len() && key.len() < LONG_KEY as usize {
-        let at = HEADER + if word as u8 & HAS_DEADLINE == 0 { 0 } else { DEADLINE_BYTES };
+        let at = HEADER + deadline_bytes(word as u8);
         return bytes.get(at..at + key.len()) == Some(key);
     }
     key.len() >= LONG_KEY as usize && Head::of(bytes).key(bytes) == key
@@ -250,14 +275,14 @@ impl Parts<'_> {
     fn value_at(&self) -> usize {
         HEADER
             + if self.key.len() >= LONG_KEY as usize { 4 } else { 0 }
-            + if self.expires_at_ms.is_some() { DEADLINE_BYTES } else { 0 }
+            + deadline_bytes(deadline_flags(self.expires_at_ms))
             + self.key.len()
     }
 
     /// Writes head and key, and returns the place for the value.
     pub fn write<'s>(&self, slot: &'s mut [u8]) -> &'s mut [u8] {
-        let flag = if self.expires_at_ms.is_some() { HAS_DEADLINE } else { 0 };
-        slot[0] = self.kind as u8 | flag;
+        let flags = deadline_flags(self.expires_at_ms);
+        slot[0] = self.kind as u8 | flags;
         slot[1..4].copy_from_slice(&self.idle.to_le_bytes()[..3]);
         slot[4] = self.key.len().min(LONG_KEY as usize) as u8;
         slot[5..7].copy_from_slice(&(self.value_len as u16).to_le_bytes());
@@ -267,9 +292,9 @@ impl Parts<'_> {
             at += 4;
         }
         if let Some(deadline) = self.expires_at_ms {
-            let bytes = deadline.min(DEADLINE_MAX_MS).to_le_bytes();
-            slot[at..at + DEADLINE_BYTES].copy_from_slice(&bytes[..DEADLINE_BYTES]);
-            at += DEADLINE_BYTES;
+            let width = deadline_bytes(flags);
+            slot[at..at + width].copy_from_slice(&deadline.to_le_bytes()[..width]);
+            at += width;
         }
         slot[at..at + self.key.len()].copy_from_slice(self.key);
         let at = at + self.key.len();
@@ -280,7 +305,7 @@ impl Parts<'_> {
 /// Writes the kind, leaving everything else.
 #[inline]
 pub fn set_kind(slot: &mut [u8], kind: Kind) {
-    slot[0] = (slot[0] & HAS_DEADLINE) | kind as u8;
+    slot[0] = (slot[0] & !KIND_MASK) | kind as u8;
 }
 
 /// Writes the idle clock.
@@ -295,12 +320,16 @@ pub fn set_value_len(slot: &mut [u8], len: usize) {
     slot[5..7].copy_from_slice(&(len as u16).to_le_bytes());
 }
 
-/// Writes a new deadline over the one that the entry has.
-pub fn set_deadline(slot: &mut [u8], expires_at_ms: u64) {
-    debug_assert!(slot[0] & HAS_DEADLINE != 0);
+/// Writes a new deadline over the one that the entry has; whether it took the same room, and so was written.
+#[must_use]
+pub fn set_deadline(slot: &mut [u8], expires_at_ms: u64) -> bool {
+    if slot[0] & !KIND_MASK != deadline_flags(Some(expires_at_ms)) {
+        return false;
+    }
     let at = HEADER + if slot[4] == LONG_KEY { 4 } else { 0 };
-    let bytes = expires_at_ms.min(DEADLINE_MAX_MS).to_le_bytes();
-    slot[at..at + DEADLINE_BYTES].copy_from_slice(&bytes[..DEADLINE_BYTES]);
+    let width = deadline_bytes(slot[0]);
+    slot[at..at + width].copy_from_slice(&expires_at_ms.to_le_bytes()[..width]);
+    true
 }
 
 #[cfg(test)]
@@ -309,8 +338,12 @@ mod tests {
     use quickcheck::quickcheck;
 
     quickcheck! {
-        fn what_is_written_is_read_back(key: Vec<u8>, long: bool, value: Vec<u8>, idle: u32, deadline: Option<u64>) -> bool {
+        fn what_is_written_is_read_back(
+            key: Vec<u8>, long: bool, value: Vec<u8>, idle: u32, deadline: Option<u64>, near: bool, later: u64
+        ) -> bool {
             let mut key = key;
+            // Real deadlines take six bytes, and the numbers that quickcheck draws hardly ever do.
+            let deadline = deadline.map(|ms| if near { ms >> 16 } else { ms });
             if long {
                 key.resize(300, 7);
             }
@@ -322,19 +355,28 @@ mod tests {
             let head = Head::of(&slot);
             head.kind == Kind::RawStr
                 && head.idle == idle
-                && head.expires_at_ms == deadline.map(|d| d.min(DEADLINE_MAX_MS))
+                && head.expires_at_ms == deadline
                 && head.key(&slot) == key
                 && head.value(&slot) == value
                 && head.entry_len() == parts.entry_len()
                 && key_is(&slot, &key)
                 && !key_is(&slot, b"another key")
+                && later_deadline_is_read_back(&mut slot, later)
         }
+    }
+
+    fn later_deadline_is_read_back(slot: &mut [u8], later: u64) -> bool {
+        let before = Head::of(slot).expires_at_ms;
+        let fits = before.is_some_and(|ms| (ms <= NARROW_MAX_MS) == (later <= NARROW_MAX_MS));
+        let written = set_deadline(slot, later);
+        written == fits && Head::of(slot).expires_at_ms == if fits { Some(later) } else { before }
     }
 
     #[test]
     fn the_figures_of_the_module_text_hold() {
         let parts = Parts { kind: Kind::Str, idle: 0, expires_at_ms: None, key: &[0; 17], value_len: 32 };
         assert_eq!(parts.entry_len(), 56);
-        assert_eq!(Parts { expires_at_ms: Some(1), ..parts }.entry_len(), 62);
+        assert_eq!(Parts { expires_at_ms: Some(NARROW_MAX_MS), ..parts }.entry_len(), 62);
+        assert_eq!(Parts { expires_at_ms: Some(NARROW_MAX_MS + 1), ..parts }.entry_len(), 64);
     }
 }

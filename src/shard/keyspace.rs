@@ -177,18 +177,29 @@ impl<'a> Keyspace<'a> {
         let handle = db.find(key.hash, key.bytes)?;
         let head = db.head(handle);
         if head.is_expired(|| self.now.ms()) {
-            self.drop_expired(key, handle);
+            self.drop_expired(key.hash, handle);
             return None;
         }
         Some(Found { handle, head })
     }
 
     #[cold]
-    fn drop_expired(&mut self, key: Key<'_>, handle: Handle) {
+    fn drop_expired(&mut self, hash: u32, handle: Handle) {
         self.shard.stats.expired += 1;
-        if let Some(object) = self.shard.dbs[self.db].remove(key.hash, handle) {
+        if let Some(object) = self.shard.dbs[self.db].remove(hash, handle) {
             self.shard.discard(object);
         }
+    }
+
+    /// Looks a key up for what is known of it beside its value: counts the hit or miss, and is no access.
+    #[inline]
+    fn peek(&mut self, key: Key<'_>) -> Option<Found> {
+        let found = self.find(key);
+        match found {
+            Some(_) => self.shard.stats.hits += 1,
+            None => self.shard.stats.misses += 1,
+        }
+        found
     }
 
     /// Looks a key up to read it: counts the hit or miss and notes the access.
@@ -213,7 +224,8 @@ impl<'a> Keyspace<'a> {
     #[inline]
     fn idle_now(&mut self) -> u32 {
         // Where nobody else reads the clock (no event loop runs), every thousandth access does.
-        if self.shard.stats.hits & 1023 == 0 {
+        self.shard.accesses = self.shard.accesses.wrapping_add(1);
+        if self.shard.accesses & 1023 == 0 {
             self.now.ms();
         }
         (self.now.about_ms() / 1000) as u32 & entry::IDLE_MASK
@@ -248,9 +260,14 @@ impl<'a> Keyspace<'a> {
 
     // ---- Keys -----------------------------------------------------------------------------------------------
 
-    /// Whether a key exists. O(1).
+    /// Whether a key exists, for a command that writes: counts no hit or miss. O(1).
     pub fn exists(&mut self, key: Key<'_>) -> bool {
         self.find(key).is_some()
+    }
+
+    /// Whether a key exists, for a command that reads: counts the hit or miss, and is no access. O(1).
+    pub fn seen(&mut self, key: Key<'_>) -> bool {
+        self.peek(key).is_some()
     }
 
     /// Whether a key exists, as a read that counts and touches. O(1).
@@ -258,9 +275,9 @@ impl<'a> Keyspace<'a> {
         self.read(key).is_some()
     }
 
-    /// A key's type. O(1).
+    /// A key's type. Counts the hit or miss, and is no access. O(1).
     pub fn type_of(&mut self, key: Key<'_>) -> Option<Type> {
-        self.find(key).map(|found| found.head.kind.type_of())
+        self.peek(key).map(|found| found.head.kind.type_of())
     }
 
     /// Removes a key; whether it existed. O(1), with a large value freed by the reaper.
@@ -277,9 +294,9 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. O(1).
+    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. Counts the hit or miss. O(1).
     pub fn expires_at_ms(&mut self, key: Key<'_>) -> Option<Option<u64>> {
-        self.find(key).map(|found| found.head.expires_at_ms)
+        self.peek(key).map(|found| found.head.expires_at_ms)
     }
 
     /// Sets or removes a key's deadline; whether the key exists. O(1).
@@ -291,9 +308,32 @@ impl<'a> Keyspace<'a> {
         true
     }
 
+    /// Changes a key's deadline as `decide` says, which is given the one it has; whether anything changed. A deadline
+    /// that is not in the future removes the key. O(1).
+    pub fn update_expires(&mut self, key: Key<'_>, decide: impl FnOnce(Option<u64>) -> Expires) -> bool {
+        let Some(found) = self.find(key) else { return false };
+        let idle = self.idle_now();
+        entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
+        match decide(found.head.expires_at_ms) {
+            Expires::Keep => false,
+            Expires::At(deadline) if deadline <= self.now.ms() => self.delete(key),
+            Expires::At(deadline) => self.set_expires_at_ms(key, Some(deadline)),
+            Expires::Clear => self.set_expires_at_ms(key, None),
+        }
+    }
+
+    /// What `OBJECT REFCOUNT` says of a key: Redis keeps the integers below 10,000 once for all, and counts their users
+    /// as infinitely many. O(1).
+    pub fn refcount(&mut self, key: Key<'_>) -> Option<i64> {
+        let found = self.peek(key)?;
+        let shared = found.head.kind == Kind::Int
+            && (0..10_000).contains(&found.head.int(self.shard.dbs[self.db].bytes(found.handle)));
+        Some(if shared { i64::from(i32::MAX) } else { 1 })
+    }
+
     /// What `OBJECT ENCODING` says of a key. O(1).
     pub fn encoding(&mut self, key: Key<'_>) -> Option<Encoding> {
-        let found = self.find(key)?;
+        let found = self.peek(key)?;
         Some(match found.head.kind {
             Kind::Int => "int",
             Kind::Str if found.head.value_len() <= 44 => "embstr",
@@ -308,26 +348,26 @@ impl<'a> Keyspace<'a> {
 
     /// Seconds since a key was last read or written. O(1).
     pub fn idle_seconds(&mut self, key: Key<'_>) -> Option<u64> {
-        let found = self.find(key)?;
+        let found = self.peek(key)?;
         let now = (self.now.ms() / 1000) as u32 & entry::IDLE_MASK;
         Some(u64::from(now.wrapping_sub(found.head.idle) & entry::IDLE_MASK))
     }
 
     /// Bytes a key takes: its slot and its object. O(1).
     pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
-        let found = self.find(key)?;
+        let found = self.peek(key)?;
         let db = &self.shard.dbs[self.db];
         let object = db.object(found.handle).map_or(0, Object::heap_bytes);
         // Thirteen bytes are the slot's usual share of its segment.
         Some(db.bytes(found.handle).len() + 13 + object)
     }
 
-    /// Takes a key and its value out. O(1) for objects, O(bytes) for what stands in the entry.
+    /// Takes a key and its value out, to be [put](Self::put) elsewhere: the two are one change, which `put` counts.
+    /// O(1) for objects, O(bytes) for what stands in the entry.
     pub fn take(&mut self, key: Key<'_>) -> Option<Value> {
         let found = self.find(key)?;
         let inline = self.inline_form(found);
         let object = self.shard.dbs[self.db].remove(key.hash, found.handle);
-        self.shard.stats.dirty += 1;
         let form = match object {
             Some(object) => Form::Object(object),
             None => inline,
@@ -363,17 +403,24 @@ impl<'a> Keyspace<'a> {
 
     /// Visits keys in hash order from `position` on, at least `want` of them; returns where to go on.
     ///
-    /// Expired keys are passed over. O(want + one segment).
+    /// Expired keys count, and are removed instead of visited. O(want + one segment).
     pub fn scan(&mut self, position: u32, want: usize, mut visit: impl FnMut(&[u8], Type)) -> Option<u32> {
         let now_ms = self.now.ms();
         let db = &self.shard.dbs[self.db];
-        db.table.scan(position, want, |slot| {
+        let mut expired = Vec::new();
+        let next = db.table.scan(position, want, |slot| {
             let bytes = db.bytes(slot.handle);
             let head = Head::of(bytes);
-            if !head.is_expired(|| now_ms) {
+            if head.is_expired(|| now_ms) {
+                expired.push(slot);
+            } else {
                 visit(head.key(bytes), head.kind.type_of());
             }
-        })
+        });
+        for slot in expired {
+            self.drop_expired(slot.hash, slot.handle);
+        }
+        next
     }
 
     /// Visits every key that is not expired. O(n).
@@ -386,24 +433,23 @@ impl<'a> Keyspace<'a> {
         });
     }
 
-    /// A random key that is not expired. Expected O(1).
+    /// A random key; `None` from an empty database, and where the key drawn had expired and was removed: whoever wants
+    /// another draws again. Expected O(1).
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let now_ms = self.now.ms();
-        // A database of nothing but expired keys must not make this endless; Redis tries a hundred times, too.
-        for _ in 0..100 {
-            let mut seed = self.shard.random();
-            let db = &self.shard.dbs[self.db];
-            let slot = db.table.sample(|| {
-                seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-                seed.rotate_left(29)
-            })?;
-            let bytes = db.bytes(slot.handle);
-            let head = Head::of(bytes);
-            if !head.is_expired(|| now_ms) {
-                return Some(head.key(bytes).to_vec());
-            }
+        let mut seed = self.shard.random();
+        let db = &self.shard.dbs[self.db];
+        let slot = db.table.sample(|| {
+            seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            seed.rotate_left(29)
+        })?;
+        let bytes = db.bytes(slot.handle);
+        let head = Head::of(bytes);
+        if head.is_expired(|| now_ms) {
+            self.drop_expired(slot.hash, slot.handle);
+            return None;
         }
-        None
+        Some(head.key(bytes).to_vec())
     }
 
     /// Keys in this database, expired ones that were not removed yet included. O(1).

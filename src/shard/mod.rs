@@ -71,6 +71,8 @@ pub struct Shard {
     /// Large objects on their way to the reaper.
     garbage: Vec<Object>,
     random: u64,
+    /// Accesses, to read the clock once in a while where nobody else does.
+    accesses: u32,
 }
 
 /// What one step of the expiry cycle did.
@@ -95,6 +97,7 @@ impl Shard {
             new_due_ms: NEVER,
             garbage: Vec::new(),
             random: seed | 1,
+            accesses: 0,
         }
     }
 
@@ -126,6 +129,37 @@ impl Shard {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.dbs.iter().map(Db::heap_bytes).sum()
+    }
+
+    /// Bytes of the table that finds a database's keys. O(segments).
+    #[must_use]
+    pub fn table_bytes(&self, db: usize) -> usize {
+        self.dbs[db].table.heap_bytes()
+    }
+
+    /// Sum of the times to live, in ms, of a few keys of a database that have one, and how many those are.
+    ///
+    /// Expected O(1): keys are drawn, so where few have a deadline the sample may be empty.
+    pub fn sample_ttl(&mut self, db: usize, now_ms: u64) -> (u64, u64) {
+        const DRAWS: usize = 20;
+        if self.dbs[db].with_deadline() == 0 {
+            return (0, 0);
+        }
+        let (mut sum_ms, mut count) = (0u64, 0);
+        for _ in 0..DRAWS {
+            let mut seed = self.random();
+            let data = &self.dbs[db];
+            let slot = data.table.sample(|| {
+                seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                seed.rotate_left(29)
+            });
+            let deadline = slot.and_then(|slot| data.head(slot.handle).expires_at_ms);
+            if let Some(ttl_ms) = deadline.and_then(|deadline| deadline.checked_sub(now_ms)) {
+                sum_ms = sum_ms.saturating_add(ttl_ms);
+                count += 1;
+            }
+        }
+        (sum_ms, count)
     }
 
     /// Empties a database and returns what it held, to be freed outside the door. O(1).
@@ -215,7 +249,7 @@ impl Shard {
     }
 
     /// A random number; the sequence follows from the seed.
-    fn random(&mut self) -> u64 {
+    pub(crate) fn random(&mut self) -> u64 {
         // SplitMix64: every state gives a well mixed number.
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.random;

@@ -1580,8 +1580,8 @@ mod tests {
             Node::Plain(bytes) => assert!(!bytes.is_empty()),
         };
         deque.nodes.iter().for_each(packs);
-        assert_eq!(deque.len, deque.nodes.iter().map(Node::len).sum());
-        assert_eq!(deque.node_bytes, deque.nodes.iter().map(Node::heap_bytes).sum());
+        assert_eq!(deque.len, deque.nodes.iter().map(Node::len).sum::<usize>());
+        assert_eq!(deque.node_bytes, deque.nodes.iter().map(Node::heap_bytes).sum::<usize>());
         if deque.encoding == ListEncoding::Listpack {
             assert!(deque.nodes.len() <= 1);
             let clone = Deque::from_packed(&deque.to_packed().expect("a listpack is packed"), deque.limit);

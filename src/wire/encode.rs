@@ -234,11 +234,6 @@ pub struct RespSink<'a> {
 }
 
 impl RespSink<'_> {
-    /// Encodes from here on in another protocol, as `HELLO` asks for its own reply.
-    pub fn set_protocol(&mut self, protocol: Protocol) {
-        self.protocol = protocol;
-    }
-
     /// The error that ends a connection. Sends the byte of [`ProtocolError::ExpectedBulk`] as it came, which
     /// [`Sink::error`] could not when it is no UTF-8.
     pub fn protocol_error(&mut self, error: &ProtocolError) {
@@ -301,6 +296,10 @@ impl Sink for RespSink<'_> {
     #[inline]
     fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
     }
 
     fn simple(&mut self, text: &str) {

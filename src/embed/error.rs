@@ -1,0 +1,99 @@
+//! What a call in process can fail with.
+
+use crate::command::error::CommandError;
+use crate::config::ConfigError;
+use crate::reply::Reply;
+use crate::shard::{StringError, WrongType};
+use std::fmt;
+
+/// What calls return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command was refused, as a client would have been told.
+    Command(CommandError),
+    /// The call was made by a closure that is being shown a value ([`get_with`](super::Damselfly::get_with)): its
+    /// thread is inside a shard and may enter no other.
+    ReentrantCall,
+    /// The session was closed, by its own `QUIT` or by somebody's `CLIENT KILL`.
+    Closed,
+    /// Somebody ended the wait with `CLIENT UNBLOCK … ERROR`.
+    Unblocked,
+    /// The command would wait where it may not.
+    WouldBlock,
+    /// The command answered in a form that its method does not know, which is a bug of damselfly's.
+    UnexpectedReply(Reply),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(error) => error.fmt(f),
+            Self::ReentrantCall => f.write_str("a closure that is shown a value may not call the engine"),
+            Self::Closed => f.write_str("the session is closed"),
+            Self::Unblocked => f.write_str("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            Self::WouldBlock => f.write_str("the command would wait"),
+            Self::UnexpectedReply(reply) => write!(f, "unexpected reply: {reply:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Command(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        Self::Command(error)
+    }
+}
+
+impl From<WrongType> for Error {
+    fn from(error: WrongType) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+impl From<StringError> for Error {
+    fn from(error: StringError) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+/// Why an engine could not be opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A setting is out of its range.
+    Config(ConfigError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+        }
+    }
+}
+
+impl From<ConfigError> for OpenError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}

@@ -1,0 +1,117 @@
+//! What concerns the engine as a whole: flushing, exchanging and filling databases, and figures over all shards.
+//!
+//! Everything here enters all shards, together where it must be seen at one moment and one after another where it
+//! need not; what is freed is freed after they are left.
+
+use super::{Engine, Entered};
+use crate::shard::Expires;
+use crate::shard::db::Db;
+
+/// Keys that [`Engine::populate`] writes before it lets others in.
+const POPULATE_CHUNK: u64 = 4096;
+
+/// Figures of one database over all shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbFigures {
+    /// Keys, those included that are due and not removed yet.
+    pub keys: usize,
+    /// Keys with a deadline.
+    pub expires: usize,
+    /// Mean time to live of a sample of them, in ms.
+    pub avg_ttl_ms: u64,
+    /// Bytes of the tables that find the keys.
+    pub table_bytes: usize,
+}
+
+impl Engine {
+    /// Empties one database, or all of them, at one moment. O(shards · databases); the background thread frees.
+    pub fn flush(&self, db: Option<usize>) {
+        let mut flushed: Vec<Db> = Vec::new();
+        let mut entered = self.enter_all(db.unwrap_or(0));
+        for shard in entered.shards() {
+            match db {
+                Some(db) => flushed.push(shard.flush(db)),
+                None => flushed.extend((0..self.databases()).map(|db| shard.flush(db))),
+            }
+        }
+        entered.leave();
+        self.cycles().discard_dbs(flushed);
+    }
+
+    /// Exchanges two databases at one moment, and serves those who find what they wait for. O(shards + keys waited for).
+    pub fn swap_dbs(&self, a: usize, b: usize) {
+        let mut entered = self.enter_all(a);
+        if a != b {
+            entered.shards().for_each(|shard| shard.swap(a, b));
+        }
+        entered.leave();
+    }
+
+    /// Writes `count` strings `<prefix>:<n>` that hold `value:<n>`, cut or filled with zeros to `size` bytes where that
+    /// is not 0; keys that exist stay. Ends early where `stop` says so. O(count).
+    pub fn populate(&self, db: usize, count: u64, prefix: &[u8], size: usize, stop: impl Fn() -> bool) {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut next = 0;
+        while next < count && !stop() {
+            let end = next.saturating_add(POPULATE_CHUNK).min(count);
+            let mut entered = self.enter_all(db);
+            for n in next..end {
+                let mut digits = itoa::Buffer::new();
+                let digits = digits.format(n).as_bytes();
+                key.clear();
+                key.extend_from_slice(prefix);
+                key.push(b':');
+                key.extend_from_slice(digits);
+                value.clear();
+                value.extend_from_slice(b"value:");
+                value.extend_from_slice(digits);
+                if size != 0 {
+                    value.resize(size, 0);
+                }
+                let (mut keyspace, key) = entered.at(&key);
+                if !keyspace.exists(key) {
+                    keyspace.set_string(key, &value, Expires::Clear);
+                }
+            }
+            entered.leave();
+            next = end;
+        }
+    }
+
+    /// Figures of every database, in their order. Enters one shard after another.
+    #[must_use]
+    pub fn db_figures(&self) -> Vec<DbFigures> {
+        let now_ms = self.clock().now_ms();
+        let mut figures = vec![DbFigures::default(); self.databases()];
+        // Sums of sampled times to live, and how many were sampled.
+        let mut samples = vec![(0u64, 0u64); figures.len()];
+        for door in self.doors() {
+            let mut shard = door.enter();
+            for (db, (figures, samples)) in figures.iter_mut().zip(&mut samples).enumerate() {
+                figures.keys += shard.len(db);
+                figures.expires += shard.with_deadline(db);
+                figures.table_bytes += shard.table_bytes(db);
+                let (sum_ms, count) = shard.sample_ttl(db, now_ms);
+                samples.0 = samples.0.saturating_add(sum_ms);
+                samples.1 += count;
+            }
+        }
+        for (figures, (sum_ms, count)) in figures.iter_mut().zip(samples) {
+            figures.avg_ttl_ms = sum_ms.checked_div(count).unwrap_or(0);
+        }
+        figures
+    }
+
+    /// Keys that clients wait for, in all databases. Enters one shard after another.
+    #[must_use]
+    pub fn blocking_keys_len(&self) -> usize {
+        self.doors().iter().map(|door| door.enter().waiters.keys_len()).sum()
+    }
+
+    /// Keeps everybody out of all shards for a time (`DEBUG SLEEP`): the one place that waits inside a shard.
+    pub fn stall(&self, time: std::time::Duration) {
+        let entered: Entered<'_> = self.enter_all(0);
+        std::thread::sleep(time);
+        entered.leave();
+    }
+}

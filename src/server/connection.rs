@@ -1,0 +1,433 @@
+//! One connection: bytes in, requests to the engine, replies out.
+//!
+//! [`Connection::drive`] does whatever can be done now, in this order:
+//!
+//! 1. Replies that the peer has not taken yet go first; while there are any, nothing is read or run (back-pressure).
+//! 2. A blocked client runs nothing until its wait has ended; what it sends meanwhile is kept.
+//! 3. The socket is read once. A read that fills less than the buffer has emptied the socket: events are
+//!    edge-triggered, so no second read has to say so.
+//! 4. What was read is parsed and run, as one [`Batch`]; the shards are left at its end.
+//!
+//! Replies are written by [`Connection::write_out`], with one system call where the socket takes them, and only
+//! after the loop has driven every connection that had an event: peers then find several replies at a time, and
+//! wake up less often for them.
+//!
+//! A connection that is idle holds no buffers: it reads into its loop's, borrows one for its replies, and keeps only
+//! what is incomplete.
+
+use super::event_loop::{Inbox, Message};
+use super::listen::Stream;
+use crate::config::OutputLimit;
+use crate::engine::{Batch, Engine, Flow, Notify, Session, Waiter};
+use crate::wire::{Limits, Output, Parsed, RequestParser};
+use mio::Token;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Replies are written in between when a pipeline has produced this much.
+const FLUSH_BYTES: usize = 256 * 1024;
+
+/// A connection keeps at most this much unused buffer between requests.
+const KEPT_BYTES: usize = 4 * 1024;
+
+/// What the connections of a loop share: buffers and counters.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub engine: Arc<Engine>,
+    pub read: Box<[u8]>,
+    /// Empty outputs that keep their memory, for the next connection that has something to say.
+    pub spare: Vec<Output>,
+    pub counts: Counts,
+}
+
+/// Outputs that a loop keeps.
+const SPARE_MAX: usize = 64;
+
+/// Counted here, and added to the engine's counters once a round of the loop.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub reads: u64,
+    pub writes: u64,
+}
+
+impl Counts {
+    pub(super) fn settle(&mut self, engine: &Engine) {
+        let stats = engine.stats();
+        for (counter, count) in [
+            (&stats.bytes_in, self.bytes_in),
+            (&stats.bytes_out, self.bytes_out),
+            (&stats.reads, self.reads),
+            (&stats.writes, self.writes),
+        ] {
+            if count > 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+        *self = Counts::default();
+    }
+}
+
+/// Where a connection can be reached: its loop's inbox and its token there.
+pub(super) struct Owner {
+    place: Mutex<(Arc<Inbox>, Token)>,
+}
+
+impl Owner {
+    pub(super) fn new(inbox: Arc<Inbox>, token: Token) -> Self {
+        Self { place: Mutex::new((inbox, token)) }
+    }
+
+    /// The connection has moved to another loop.
+    pub(super) fn moved(&self, inbox: Arc<Inbox>, token: Token) {
+        *self.place.lock() = (inbox, token);
+    }
+}
+
+impl Notify for Owner {
+    fn notify(&self) {
+        let place = self.place.lock();
+        place.0.send(Message::Wake(place.1));
+    }
+}
+
+/// What is to become of a connection after it was driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// An event will tell when there is more to do.
+    Wait,
+    /// There are replies to be written once the others were driven.
+    Write,
+    /// There is more to do now; others have their turn first.
+    Again,
+    /// It is closed.
+    Close,
+}
+
+/// One client's connection.
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    pub(super) session: Session,
+    owner: Arc<Owner>,
+    parser: RequestParser,
+    /// Bytes that were read and not consumed: an incomplete request, or what stands behind a blocking one.
+    pending: Vec<u8>,
+    /// Whether `pending` may hold a whole request.
+    unparsed: bool,
+    /// Replies that the socket did not take yet.
+    out: Output,
+    waiter: Option<Arc<Waiter>>,
+    /// The socket may have more to read.
+    readable: bool,
+    /// Since when the soft limit of unread replies is exceeded, Unix ms.
+    soft_since_ms: Option<u64>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, session: Session, owner: Arc<Owner>) -> Self {
+        Self {
+            stream,
+            session,
+            owner,
+            parser: RequestParser::new(),
+            pending: Vec::new(),
+            unparsed: false,
+            out: Output::new(),
+            waiter: None,
+            // Bytes may have come before the socket was registered.
+            readable: true,
+            soft_since_ms: None,
+        }
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Whether it may be handed to another loop now.
+    pub(super) fn is_movable(&self) -> bool {
+        self.waiter.is_none() && self.out.is_empty() && self.pending.is_empty()
+    }
+
+    /// Whether the idle timeout may close it.
+    pub(super) fn is_idle_since(&self, before_ms: u64) -> bool {
+        self.waiter.is_none() && self.session.client.active_ms.load(Ordering::Relaxed) < before_ms
+    }
+
+    /// Whether replies are still on their way.
+    pub(super) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    pub(super) fn note_readable(&mut self) {
+        self.readable = true;
+    }
+
+    /// Does what can be done now; see the module's text.
+    pub(super) fn drive(&mut self, shared: &mut Shared) -> Next {
+        match self.try_drive(shared) {
+            Ok(next) => next,
+            // The peer is gone; whom it concerns finds out by the connection's end.
+            Err(_) => Next::Close,
+        }
+    }
+
+    fn try_drive(&mut self, shared: &mut Shared) -> io::Result<Next> {
+        if self.session.client.is_killed() {
+            return Ok(Next::Close);
+        }
+        if !self.out.is_empty() {
+            return Ok(Next::Write);
+        }
+        if let Some(waiter) = &self.waiter {
+            if !waiter.has_ended() {
+                return self.read_while_blocked(shared);
+            }
+            if self.stream.is_gone() {
+                return Ok(Next::Close);
+            }
+            self.finish_wait(shared);
+        }
+        if self.unparsed && !self.session.closing {
+            let pending = std::mem::take(&mut self.pending);
+            let consumed = self.run(&pending, shared);
+            self.keep(pending, consumed);
+        }
+        if !self.goes_on() || !self.readable {
+            return Ok(self.next());
+        }
+        let read = match self.stream.read(&mut shared.read) {
+            Ok(0) => return Ok(Next::Close),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(Next::Wait);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Next::Again),
+            Err(error) => return Err(error),
+        };
+        shared.counts.reads += 1;
+        shared.counts.bytes_in += read as u64;
+        self.readable = read == shared.read.len();
+        if self.pending.is_empty() {
+            // Run where it was read; only what is left is copied.
+            let buffer = std::mem::take(&mut shared.read);
+            let consumed = self.run(&buffer[..read], shared);
+            if consumed < read {
+                self.pending.extend_from_slice(&buffer[consumed..read]);
+                self.note_pending();
+            }
+            shared.read = buffer;
+        } else {
+            self.pending.extend_from_slice(&shared.read[..read]);
+            let pending = std::mem::take(&mut self.pending);
+            let consumed = self.run(&pending, shared);
+            self.keep(pending, consumed);
+        }
+        Ok(self.next())
+    }
+
+    /// Writes what there is to write, as far as the socket takes it.
+    pub(super) fn write_out(&mut self, shared: &mut Shared) -> Next {
+        match self.flush(shared) {
+            Ok(true) => self.next(),
+            Ok(false) => self.check_output(shared),
+            Err(_) => Next::Close,
+        }
+    }
+
+    /// Whether nothing stands against reading on.
+    fn goes_on(&self) -> bool {
+        self.out.is_empty() && self.waiter.is_none() && !self.session.closing
+    }
+
+    fn next(&self) -> Next {
+        if !self.out.is_empty() {
+            return Next::Write;
+        }
+        if self.session.closing {
+            return Next::Close;
+        }
+        let runs = match &self.waiter {
+            Some(waiter) => waiter.has_ended(),
+            None => self.unparsed,
+        };
+        if runs || self.readable { Next::Again } else { Next::Wait }
+    }
+
+    /// Runs the requests at the front of `buf`; returns how many bytes they took.
+    fn run(&mut self, buf: &[u8], shared: &mut Shared) -> usize {
+        if self.out.is_empty() {
+            self.out = shared.spare.pop().unwrap_or_default();
+        }
+        let engine = &*shared.engine;
+        let settings = engine.settings();
+        let mut limits = Limits {
+            bulk_bytes_max: settings.proto_max_bulk_len(),
+            request_bytes_max: settings.client_query_buffer_limit(),
+            authenticated: self.session.authenticated,
+            ..Limits::default()
+        };
+        let mut batch = Batch::new(engine);
+        let mut at = 0;
+        self.unparsed = false;
+        while at < buf.len() {
+            let rest = &buf[at..];
+            match self.parser.parse(rest, &limits) {
+                Ok(Parsed::Complete { consumed }) => {
+                    let argv: SmallVec<[&[u8]; 16]> = self.parser.args(rest).collect();
+                    if is_http(argv.first().copied().unwrap_or_default()) {
+                        tracing::warn!(
+                            addr = self.session.client.peer.addr,
+                            "possible cross-protocol attack: a client sent POST or Host:, connection closed"
+                        );
+                        self.session.closing = true;
+                        break;
+                    }
+                    let mut sink = self.out.sink(self.session.protocol);
+                    let flow = batch.execute(&mut self.session, &argv, &mut sink);
+                    drop(argv);
+                    match flow {
+                        Flow::Done => at += consumed,
+                        Flow::Wait(waiter) => {
+                            at += consumed;
+                            self.waiter = Some(waiter);
+                        }
+                        Flow::Later(waiter) => {
+                            self.parser.reset();
+                            self.waiter = Some(waiter);
+                        }
+                    }
+                    limits.authenticated = self.session.authenticated;
+                }
+                Ok(Parsed::Empty { consumed }) => at += consumed,
+                Ok(Parsed::Incomplete { .. }) => break,
+                Err(error) => {
+                    self.out.sink(self.session.protocol).protocol_error(&error);
+                    tracing::debug!(addr = self.session.client.peer.addr, %error, "closing a connection");
+                    self.session.closing = true;
+                    break;
+                }
+            }
+            if self.waiter.is_some() || self.session.closing || self.out.len() >= FLUSH_BYTES {
+                self.unparsed = at < buf.len();
+                break;
+            }
+        }
+        batch.leave();
+        at
+    }
+
+    /// Takes the result of a wait that has ended.
+    fn finish_wait(&mut self, shared: &mut Shared) {
+        if let Some(waiter) = self.waiter.take() {
+            let mut sink = self.out.sink(self.session.protocol);
+            shared.engine.take_delivery(&mut self.session, &waiter, &mut sink);
+        }
+        self.unparsed = !self.pending.is_empty();
+    }
+
+    /// Keeps what a blocked client sends, so that its end is noticed.
+    fn read_while_blocked(&mut self, shared: &mut Shared) -> io::Result<Next> {
+        while self.readable {
+            match self.stream.read(&mut shared.read) {
+                Ok(0) => return Ok(Next::Close),
+                Ok(read) => {
+                    shared.counts.reads += 1;
+                    shared.counts.bytes_in += read as u64;
+                    self.pending.extend_from_slice(&shared.read[..read]);
+                    self.note_pending();
+                    self.readable = read == shared.read.len();
+                    if self.pending.len() > shared.engine.settings().client_query_buffer_limit() {
+                        return Ok(Next::Close);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Next::Wait)
+    }
+
+    /// Keeps what was not consumed of `pending`, and no more memory than that deserves.
+    fn keep(&mut self, mut pending: Vec<u8>, consumed: usize) {
+        pending.drain(..consumed);
+        if pending.capacity() > KEPT_BYTES && pending.len() < pending.capacity() / 4 {
+            pending.shrink_to(pending.len().max(if pending.is_empty() { 0 } else { KEPT_BYTES }));
+        }
+        self.pending = pending;
+        self.note_pending();
+    }
+
+    fn note_pending(&self) {
+        self.session.client.query_bytes.store(self.pending.len(), Ordering::Relaxed);
+    }
+
+    /// Writes replies; whether all are gone.
+    fn flush(&mut self, shared: &mut Shared) -> io::Result<bool> {
+        while !self.out.is_empty() {
+            match self.out.write_to(&mut self.stream) {
+                Ok(written) => {
+                    shared.counts.writes += 1;
+                    shared.counts.bytes_out += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.note_output();
+                    return Ok(false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.out.clear();
+        let out = std::mem::take(&mut self.out);
+        if shared.spare.len() < SPARE_MAX {
+            shared.spare.push(out);
+        }
+        if self.soft_since_ms.take().is_some() || self.session.client.output_bytes.load(Ordering::Relaxed) > 0
+        {
+            self.note_output();
+        }
+        Ok(true)
+    }
+
+    fn note_output(&self) {
+        self.session.client.output_bytes.store(self.out.len(), Ordering::Relaxed);
+    }
+
+    /// Closes a connection that leaves too many replies unread (`client-output-buffer-limit`).
+    fn check_output(&mut self, shared: &Shared) -> Next {
+        let OutputLimit { hard_bytes, soft_bytes, soft_seconds, .. } =
+            shared.engine.settings().output_limit_normal();
+        let unread = self.out.len() as u64;
+        if hard_bytes > 0 && unread > hard_bytes {
+            tracing::warn!(addr = self.session.client.peer.addr, unread, "closed: too many replies unread");
+            return Next::Close;
+        }
+        if soft_bytes > 0 && unread > soft_bytes {
+            let now_ms = shared.engine.clock().last_ms();
+            let since = *self.soft_since_ms.get_or_insert(now_ms);
+            if now_ms.saturating_sub(since) > soft_seconds * 1000 {
+                tracing::warn!(
+                    addr = self.session.client.peer.addr,
+                    unread,
+                    "closed: replies unread for too long"
+                );
+                return Next::Close;
+            }
+        } else {
+            self.soft_since_ms = None;
+        }
+        Next::Wait
+    }
+}
+
+/// Words that a browser sends when it is made to talk to this port.
+fn is_http(name: &[u8]) -> bool {
+    matches!(name.len(), 4 | 5) && (name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:"))
+}

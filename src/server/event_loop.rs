@@ -1,0 +1,425 @@
+//! An event loop: one thread, one poll, its connections.
+//!
+//! The first loop accepts; a new connection goes to the loop that has the fewest among those in use. Loops talk to
+//! each other, and waiters to their connections, through an [`Inbox`] only.
+
+use super::connection::{Connection, Next, Owner, Shared};
+use super::listen::{Listener, Stream};
+use crate::engine::{Engine, Peer};
+use mio::{Events, Interest, Poll, Token, Waker};
+use parking_lot::Mutex;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const READ_BYTES: usize = 64 * 1024;
+const EVENTS: usize = 1024;
+const WAKE: Token = Token(0);
+/// Listeners have the tokens from here on, connections those behind them.
+const LISTENERS: usize = 1;
+const CONNECTIONS: usize = 64;
+/// How long the end of a server waits for peers to take their replies.
+const STOP_BUDGET: Duration = Duration::from_secs(1);
+
+/// What a loop can be told from outside.
+pub(super) enum Message {
+    /// A new connection.
+    Accepted(Stream, Peer),
+    /// A connection from another loop.
+    Moved(Box<Connection>),
+    /// Look after this connection.
+    Wake(Token),
+    /// Finish and end.
+    Stop,
+}
+
+/// A loop's letter box.
+pub(super) struct Inbox {
+    messages: Mutex<Vec<Message>>,
+    waker: Waker,
+    /// Connections that the loop has or is about to get.
+    connections: AtomicUsize,
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    pub(super) fn send(&self, message: Message) {
+        let mut messages = self.messages.lock();
+        let was_empty = messages.is_empty();
+        messages.push(message);
+        drop(messages);
+        // One wake serves all messages that come before the loop looks.
+        if was_empty && let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "an event loop could not be woken");
+        }
+    }
+}
+
+/// A place for a connection; the generation tells its successive tenants apart.
+#[derive(Default)]
+struct Place {
+    generation: u32,
+    connection: Option<Box<Connection>>,
+}
+
+/// One event loop, before and while it runs.
+pub(super) struct EventLoop {
+    poll: Poll,
+    inbox: Arc<Inbox>,
+    shared: Shared,
+    listeners: Vec<Listener>,
+    places: Vec<Place>,
+    vacant: Vec<usize>,
+    /// Connections that have more to do once the others had their turn.
+    again: Vec<Token>,
+    /// Connections that have replies to be written at the end of the round.
+    writes: Vec<Token>,
+    loops: Vec<Arc<Inbox>>,
+    /// Connections of all loops.
+    total: Arc<AtomicUsize>,
+    swept_ms: u64,
+    stopping: bool,
+}
+
+impl EventLoop {
+    pub(super) fn new(_number: usize, engine: Arc<Engine>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let inbox = Arc::new(Inbox { messages: Mutex::default(), waker, connections: AtomicUsize::new(0) });
+        let shared = Shared {
+            engine,
+            read: vec![0; READ_BYTES].into_boxed_slice(),
+            spare: Vec::new(),
+            counts: Default::default(),
+        };
+        Ok(Self {
+            poll,
+            inbox,
+            shared,
+            listeners: Vec::new(),
+            places: Vec::new(),
+            vacant: Vec::new(),
+            again: Vec::new(),
+            writes: Vec::new(),
+            loops: Vec::new(),
+            total: Arc::default(),
+            swept_ms: 0,
+            stopping: false,
+        })
+    }
+
+    pub(super) fn inbox(&self) -> Arc<Inbox> {
+        Arc::clone(&self.inbox)
+    }
+
+    /// Makes the loop one of several.
+    pub(super) fn join(&mut self, loops: Vec<Arc<Inbox>>, total: Arc<AtomicUsize>) {
+        self.loops = loops;
+        self.total = total;
+    }
+
+    /// Accepts from this listener.
+    pub(super) fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
+        let token = Token(LISTENERS + self.listeners.len());
+        if token.0 >= CONNECTIONS {
+            return Err(io::Error::other("too many addresses to listen on"));
+        }
+        let registry = self.poll.registry();
+        match &mut listener {
+            Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
+            Listener::Unix(listener, _) => registry.register(listener, token, Interest::READABLE)?,
+        }
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.stopping {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "an event loop ends: its poll failed");
+                    return;
+                }
+            }
+            for token in std::mem::take(&mut self.again) {
+                self.drive(token);
+            }
+            for event in &events {
+                match event.token() {
+                    WAKE => {}
+                    Token(number) if number < CONNECTIONS => self.accept(number - LISTENERS),
+                    token => {
+                        if let Some(connection) = self.connection(token)
+                            && (event.is_readable() || event.is_read_closed() || event.is_error())
+                        {
+                            connection.note_readable();
+                        }
+                        self.drive(token);
+                    }
+                }
+            }
+            // After the sockets: a connection that has just closed takes no delivery.
+            self.read_inbox();
+            self.write();
+            self.sweep();
+            self.shared.counts.settle(&self.shared.engine);
+        }
+        self.finish(&mut events);
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let settings = self.shared.engine.settings();
+        let watches = settings.timeout() > 0 || settings.output_limit_normal().soft_bytes > 0;
+        (watches && self.places.len() > self.vacant.len()).then_some(Duration::from_secs(1))
+    }
+
+    fn read_inbox(&mut self) {
+        let messages = std::mem::take(&mut *self.inbox.messages.lock());
+        for message in messages {
+            match message {
+                Message::Accepted(stream, peer) => self.admit(stream, peer),
+                Message::Moved(connection) => self.adopt(connection),
+                Message::Wake(token) => self.drive(token),
+                Message::Stop => self.stopping = true,
+            }
+        }
+    }
+
+    fn connection(&mut self, token: Token) -> Option<&mut Connection> {
+        let (index, generation) = split(token);
+        let place = self.places.get_mut(index)?;
+        if place.generation == generation { place.connection.as_deref_mut() } else { None }
+    }
+
+    fn drive(&mut self, token: Token) {
+        let (index, generation) = split(token);
+        let Some(place) = self.places.get_mut(index) else { return };
+        if place.generation != generation {
+            return;
+        }
+        let Some(connection) = place.connection.as_deref_mut() else { return };
+        match connection.drive(&mut self.shared) {
+            Next::Wait => {}
+            Next::Write => self.writes.push(token),
+            Next::Again => self.again.push(token),
+            Next::Close => self.close(token),
+        }
+    }
+
+    /// Writes the replies of this round.
+    fn write(&mut self) {
+        let mut writes = std::mem::take(&mut self.writes);
+        for token in writes.drain(..) {
+            let (index, generation) = split(token);
+            let Some(place) = self.places.get_mut(index) else { continue };
+            let Some(connection) = place.connection.as_deref_mut() else { continue };
+            if place.generation != generation {
+                continue;
+            }
+            match connection.write_out(&mut self.shared) {
+                Next::Wait | Next::Write => {}
+                Next::Again => self.again.push(token),
+                Next::Close => self.close(token),
+            }
+        }
+        self.writes = writes;
+    }
+
+    fn close(&mut self, token: Token) {
+        let Some(mut connection) = self.remove(token) else { return };
+        // The socket closes with its value, whatever the poll says.
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
+        self.total.fetch_sub(1, Ordering::Relaxed);
+        self.shared.engine.disconnect(&connection.session);
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Box<Connection>> {
+        let (index, generation) = split(token);
+        let place = self.places.get_mut(index).filter(|place| place.generation == generation)?;
+        let connection = place.connection.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.vacant.push(index);
+        Some(connection)
+    }
+
+    // ---- Accepting ------------------------------------------------------------------------------------------
+
+    fn accept(&mut self, number: usize) {
+        let keepalive = self.shared.engine.settings().tcp_keepalive();
+        loop {
+            let Some(listener) = self.listeners.get(number) else { return };
+            match listener.accept(keepalive) {
+                Ok((stream, peer)) => self.place(stream, peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.raw_os_error(), Some(23 | 24)) => {
+                    // EMFILE and ENFILE: the connection stays in the backlog; the next event tries again.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    return;
+                }
+                // The peer was gone before it was accepted.
+                Err(error) => tracing::debug!(%error, "a connection was lost while it was accepted"),
+            }
+        }
+    }
+
+    /// Refuses a connection or gives it to a loop.
+    fn place(&mut self, stream: Stream, peer: Peer) {
+        let engine = &self.shared.engine;
+        let settings = engine.settings();
+        if self.total.load(Ordering::Relaxed) >= settings.maxclients() as usize {
+            engine.stats().connections_rejected.fetch_add(1, Ordering::Relaxed);
+            return refuse(stream, "-ERR max number of clients reached\r\n");
+        }
+        if settings.protected_mode() && !peer.local && settings.requirepass().is_empty() {
+            engine.stats().connections_rejected.fetch_add(1, Ordering::Relaxed);
+            return refuse(stream, PROTECTED);
+        }
+        engine.stats().connections.fetch_add(1, Ordering::Relaxed);
+        self.total.fetch_add(1, Ordering::Relaxed);
+        let least = self.loops.iter().min_by_key(|inbox| inbox.connections.load(Ordering::Relaxed));
+        match least {
+            Some(inbox) if !Arc::ptr_eq(inbox, &self.inbox) => {
+                inbox.connections.fetch_add(1, Ordering::Relaxed);
+                inbox.send(Message::Accepted(stream, peer));
+            }
+            _ => {
+                self.inbox.connections.fetch_add(1, Ordering::Relaxed);
+                self.admit(stream, peer);
+            }
+        }
+    }
+
+    /// Makes a connection of a socket that this loop was given.
+    fn admit(&mut self, stream: Stream, peer: Peer) {
+        let token = self.reserve();
+        let owner = Arc::new(Owner::new(Arc::clone(&self.inbox), token));
+        let session = self.shared.engine.connect(peer, Arc::clone(&owner) as _);
+        self.enter(token, Box::new(Connection::new(stream, session, owner)));
+    }
+
+    fn adopt(&mut self, mut connection: Box<Connection>) {
+        let token = self.reserve();
+        connection.owner().moved(Arc::clone(&self.inbox), token);
+        connection.note_readable();
+        self.enter(token, connection);
+    }
+
+    fn reserve(&mut self) -> Token {
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            self.places.len() - 1
+        });
+        join(index, self.places[index].generation)
+    }
+
+    fn enter(&mut self, token: Token, mut connection: Box<Connection>) {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.registry().register(&mut connection.stream, token, interest);
+        let (index, _) = split(token);
+        self.places[index].connection = Some(connection);
+        match registered {
+            Ok(()) => self.drive(token),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be watched");
+                self.close(token);
+            }
+        }
+    }
+
+    // ---- Keeping house --------------------------------------------------------------------------------------
+
+    /// Once a second: closes connections that were idle for `timeout`, and looks after slow readers.
+    fn sweep(&mut self) {
+        let engine = &self.shared.engine;
+        let now_ms = engine.clock().last_ms();
+        if now_ms < self.swept_ms + 1000 {
+            return;
+        }
+        self.swept_ms = now_ms;
+        let timeout_ms = engine.settings().timeout() * 1000;
+        let soft = engine.settings().output_limit_normal().soft_bytes > 0;
+        if timeout_ms == 0 && !soft {
+            return;
+        }
+        for index in 0..self.places.len() {
+            let place = &self.places[index];
+            let Some(connection) = &place.connection else { continue };
+            let token = join(index, place.generation);
+            if timeout_ms > 0 && connection.is_idle_since(now_ms.saturating_sub(timeout_ms)) {
+                self.close(token);
+            } else if soft && connection.has_output() {
+                self.drive(token);
+            }
+        }
+    }
+
+    /// Runs what has arrived, gives peers a moment to take their replies, and closes everything.
+    fn finish(&mut self, events: &mut Events) {
+        self.listeners.clear();
+        let tokens = |places: &[Place]| -> Vec<Token> {
+            let taken = places.iter().enumerate().filter(|(_, place)| place.connection.is_some());
+            taken.map(|(index, place)| join(index, place.generation)).collect()
+        };
+        for token in tokens(&self.places) {
+            if let Some(connection) = self.connection(token) {
+                connection.note_readable();
+            }
+            self.drive(token);
+        }
+        self.write();
+        let watch = crate::clock::Stopwatch::start();
+        while self.places.iter().any(|place| place.connection.as_ref().is_some_and(|c| c.has_output())) {
+            let left = STOP_BUDGET.saturating_sub(watch.elapsed());
+            if left.is_zero() || self.poll.poll(events, Some(left)).is_err() {
+                break;
+            }
+            for event in &*events {
+                self.drive(event.token());
+            }
+            self.write();
+        }
+        for token in tokens(&self.places) {
+            self.close(token);
+        }
+        self.shared.counts.settle(&self.shared.engine);
+    }
+}
+
+fn join(index: usize, generation: u32) -> Token {
+    Token((index + CONNECTIONS) | (generation as usize) << 32)
+}
+
+fn split(token: Token) -> (usize, u32) {
+    ((token.0 & 0xFFFF_FFFF).wrapping_sub(CONNECTIONS), (token.0 >> 32) as u32)
+}
+
+/// Says why, as far as the socket takes it, and closes.
+fn refuse(mut stream: Stream, why: &str) {
+    let _ = stream.write(why.as_bytes());
+}
+
+const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
+want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up \
+an authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";

@@ -1,0 +1,180 @@
+//! The server: an engine on sockets.
+//!
+//! Event loops (`event_loop.rs`) own connections (`connection.rs`); listeners and their addresses are in
+//! `listen.rs`. A connection's bytes are read, its requests run to completion on the loop's thread, and its replies
+//! written, all in one go: there is no queue between a socket and the data. This room knows no command's meaning.
+//!
+//! **Invariant:** no shard is entered while a loop makes a system call.
+
+pub mod cli;
+mod connection;
+mod event_loop;
+mod listen;
+pub mod logging;
+mod signals;
+
+pub use listen::Listener;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::engine::Engine;
+use event_loop::{EventLoop, Inbox, Message};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+
+/// Why a server could not start; prints as one line.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting out of its range.
+    Config(ConfigError),
+    /// An address or path that cannot be listened on.
+    Listen {
+        /// What it was.
+        address: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The working directory cannot be written to.
+    Directory {
+        /// Its path.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Nothing to listen on.
+    NoListener,
+    /// The operating system refused threads, polls or signals.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {}", plain(error)),
+            Self::Directory { path, error } => {
+                write!(f, "cannot write to the directory {path}: {}", plain(error))
+            }
+            Self::NoListener => f.write_str("nothing to listen on: port is 0 and no unixsocket is set"),
+            Self::System(error) => write!(f, "cannot start: {}", plain(error)),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The operating system's words without Rust's "(os error 98)".
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Serves until SIGTERM, SIGINT or `SHUTDOWN`. What the `damselfly` binary does.
+///
+/// # Errors
+/// [`StartError`]: nothing was served.
+pub fn run(config: Config) -> Result<(), StartError> {
+    listen::check_directory(&config.dir)?;
+    let mut signals = signals::Signals::new().map_err(StartError::System)?;
+    let engine = Engine::open(&config, Clock::system()).map_err(StartError::Config)?;
+    let listeners = listen::bind(&config)?;
+    if listeners.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    for listener in &listeners {
+        tracing::info!("listening on {}", listener.address());
+    }
+    engine.on_shutdown(signals.asker());
+    engine.settings().on_change(|settings, name| {
+        if name == "loglevel" {
+            logging::set_level(settings.loglevel());
+        }
+        Ok(())
+    });
+    listen::raise_file_limit(engine.settings());
+    let server = Server::start(Arc::clone(&engine), listeners).map_err(StartError::System)?;
+    tracing::info!(
+        "damselfly {} ready: {} shards, {} event loops",
+        env!("CARGO_PKG_VERSION"),
+        engine.shards(),
+        server.loops()
+    );
+    let why = signals.wait().map_err(StartError::System)?;
+    tracing::info!("{why}: finishing what is in flight");
+    server.stop();
+    tracing::info!("bye");
+    Ok(())
+}
+
+/// Event loops that serve an engine. They end when it is stopped or dropped; the engine lives on.
+#[derive(Debug)]
+pub struct Server {
+    inboxes: Vec<Arc<Inbox>>,
+    threads: Vec<JoinHandle<()>>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Starts `io-threads` event loops on `listeners`.
+    ///
+    /// # Errors
+    /// The operating system refuses a poll or a thread.
+    pub fn start(engine: Arc<Engine>, listeners: Vec<Listener>) -> io::Result<Server> {
+        let count = engine.settings().io_threads_effective() as usize;
+        let addresses = listeners.iter().filter_map(Listener::socket_addr).collect();
+        let mut loops = Vec::with_capacity(count);
+        for number in 0..count {
+            loops.push(EventLoop::new(number, Arc::clone(&engine))?);
+        }
+        let inboxes: Vec<Arc<Inbox>> = loops.iter().map(EventLoop::inbox).collect();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let mut listeners = Some(listeners);
+        let mut server = Server { inboxes: inboxes.clone(), threads: Vec::with_capacity(count), addresses };
+        for (number, mut event_loop) in loops.into_iter().enumerate() {
+            event_loop.join(inboxes.clone(), Arc::clone(&connections));
+            for listener in listeners.take().into_iter().flatten() {
+                event_loop.listen(listener)?;
+            }
+            let thread = std::thread::Builder::new()
+                .name(format!("damselfly-io-{number}"))
+                .spawn(move || event_loop.run())?;
+            server.threads.push(thread);
+        }
+        Ok(server)
+    }
+
+    /// How many event loops run.
+    #[must_use]
+    pub fn loops(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The TCP addresses it listens on, with the port that the system chose where it was 0.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Finishes what is in flight, closes all connections and ends the loops.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for inbox in &self.inboxes {
+            inbox.send(Message::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("an event loop had panicked");
+            }
+        }
+    }
+}

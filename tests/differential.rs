@@ -1,0 +1,242 @@
+//! Generated scripts, run here and on real servers: whatever the commands are, the replies are the same.
+//!
+//! Commands come from the command table: the syntax of a row says what its arguments may be, and now and then an
+//! argument is spoiled, dropped or added. Each command runs on one shard, on sixteen, over TCP and on `redis-server`; the
+//! replies are compared byte for byte, but for those that are not ordered or tell the time. At a script's end the data
+//! are compared. A difference is shrunk by leaving commands out.
+//!
+//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` repeats a run. Where `VALKEY_ORACLE` gives a newer
+//! server too, a reply is right that agrees with either.
+
+mod common;
+mod generate;
+
+use common::oracle::Server;
+use common::places::{Local, Place, Remote};
+use common::resp::{Value, quote};
+use damselfly::clock::{Clock, Stopwatch};
+use generate::{Generator, Random};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+type Argv = Vec<Vec<u8>>;
+
+/// Databases that scripts reach.
+const DATABASES: usize = 3;
+/// Differences after which a run ends.
+const FINDINGS_MAX: usize = 25;
+
+/// What is compared, in the order in which replies are shown.
+struct Places {
+    ours: Vec<Box<dyn Place>>,
+    theirs: Vec<Box<dyn Place>>,
+}
+
+struct Oracles {
+    servers: Vec<(String, Server)>,
+}
+
+impl Oracles {
+    fn start() -> Option<Oracles> {
+        let mut servers = vec![("redis".to_owned(), Server::start("redis-server", &[])?)];
+        if let Ok(program) = std::env::var("VALKEY_ORACLE") {
+            let program = if program == "auto" { "valkey-server".to_owned() } else { program };
+            servers.extend(Server::start(&program, &[]).map(|server| ("valkey".to_owned(), server)));
+        }
+        Some(Oracles { servers })
+    }
+
+    fn places(&self) -> Places {
+        let ours: Vec<Box<dyn Place>> = [1, 16]
+            .into_iter()
+            .map(|shards| Box::new(Local::with_clock(shards, Clock::system())) as Box<dyn Place>)
+            .collect();
+        let theirs = self.servers.iter().map(|(name, server)| {
+            let mut remote = Remote::new(name, server.addr());
+            remote.reset();
+            Box::new(remote) as Box<dyn Place>
+        });
+        Places { theirs: theirs.collect(), ours }
+    }
+}
+
+/// A reply of ours that no oracle gives.
+struct Difference {
+    /// Of the command, `usize::MAX` for the data at the end.
+    at: usize,
+    command: Argv,
+    text: String,
+}
+
+#[test]
+fn replies_are_those_of_redis_whatever_the_commands() {
+    let Some(oracles) = Oracles::start() else {
+        println!("skipped: there is no redis-server to compare with");
+        return;
+    };
+    let seconds = std::env::var("DIFFERENTIAL_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15);
+    let given = std::env::var("DIFFERENTIAL_SEED").ok().and_then(|text| text.parse::<u64>().ok());
+    let first = given.unwrap_or_else(Random::seed);
+    println!("DIFFERENTIAL_SEED={first}");
+    let generator = Generator::new();
+    let watch = Stopwatch::start();
+    let (mut scripts, mut commands) = (0u64, 0);
+    let mut findings: BTreeMap<String, String> = BTreeMap::new();
+    while watch.elapsed() < Duration::from_secs(seconds) && findings.len() < FINDINGS_MAX {
+        let mut random = Random::new(first.wrapping_add(scripts));
+        let script = generator.script(&mut random);
+        scripts += 1;
+        commands += script.len();
+        let Some(difference) = play(&oracles, &script) else { continue };
+        let key = kind(&difference);
+        if findings.contains_key(&key) {
+            continue;
+        }
+        let (script, difference) = shrink(&oracles, script, difference);
+        let mut text = format!("seed {}:\n", first.wrapping_add(scripts - 1));
+        for argv in &script {
+            let _ = writeln!(text, "    > {}", line(argv));
+        }
+        findings.insert(key, text + &difference.text);
+    }
+    println!("{scripts} scripts, {commands} commands");
+    let text = findings.values().fold(String::new(), |all, text| all + text + "\n");
+    assert!(findings.is_empty(), "{} differences\n{text}", findings.len());
+}
+
+/// The same command in the same trouble.
+fn kind(difference: &Difference) -> String {
+    let name = difference.command.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+fn line(argv: &Argv) -> String {
+    let plain = |arg: &[u8]| {
+        !arg.is_empty() && arg.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte))
+    };
+    let word = |arg: &Vec<u8>| if plain(arg) { String::from_utf8_lossy(arg).into_owned() } else { quote(arg) };
+    argv.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Leaves out as many commands as it can without losing the difference.
+fn shrink(oracles: &Oracles, mut script: Vec<Argv>, mut found: Difference) -> (Vec<Argv>, Difference) {
+    script.truncate(found.at.saturating_add(1));
+    let mut piece = script.len() / 2;
+    while piece > 0 {
+        let mut at = 0;
+        while at < script.len() {
+            let mut shorter = script.clone();
+            shorter.drain(at..(at + piece).min(script.len()));
+            match play(oracles, &shorter) {
+                Some(difference) if kind(&difference) == kind(&found) => {
+                    shorter.truncate(difference.at.saturating_add(1));
+                    (script, found) = (shorter, difference);
+                }
+                _ => at += piece,
+            }
+        }
+        piece /= 2;
+    }
+    (script, found)
+}
+
+fn play(oracles: &Oracles, script: &[Argv]) -> Option<Difference> {
+    let mut places = oracles.places();
+    for (at, argv) in script.iter().enumerate() {
+        if let Some(text) = places.differ(argv, argv) {
+            return Some(Difference { at, command: argv.clone(), text });
+        }
+    }
+    places.data_differ().map(|(command, text)| Difference { at: usize::MAX, command, text })
+}
+
+impl Places {
+    /// Runs a command everywhere; what is different, if anything is.
+    fn differ(&mut self, argv: &Argv, shown: &Argv) -> Option<String> {
+        let ask = |place: &mut Box<dyn Place>| {
+            let reply = place.send("", argv).and_then(|()| place.receive(""));
+            let reply = reply.unwrap_or_else(|error| Value::Error(format!("({error})").into_bytes()));
+            (place.name(), comparable(argv, reply))
+        };
+        let theirs: Vec<_> = self.theirs.iter_mut().map(ask).collect();
+        let ours: Vec<_> = self.ours.iter_mut().map(ask).collect();
+        let right = |(_, reply): &(String, Value)| theirs.iter().any(|(_, other)| same(argv, reply, other));
+        if ours.iter().all(right) {
+            return None;
+        }
+        let mut text = format!("  {}\n", line(shown));
+        for (name, reply) in theirs.iter().chain(&ours) {
+            let _ = writeln!(text, "    {name:24} {reply}");
+        }
+        Some(text)
+    }
+
+    /// Compares all keys, their types, values and deadlines.
+    fn data_differ(&mut self) -> Option<(Argv, String)> {
+        for db in 0..DATABASES {
+            let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Argv>();
+            for argv in [words(&[b"SELECT", db.to_string().as_bytes()]), words(&[b"KEYS", b"*"])] {
+                if let Some(text) = self.differ(&argv, &argv) {
+                    return Some((argv, text));
+                }
+            }
+            let keys = words(&[b"KEYS", b"*"]);
+            let place = self.theirs.first_mut()?;
+            let Ok(Value::Array(keys)) = place.send("", &keys).and_then(|()| place.receive("")) else { continue };
+            for key in keys {
+                let Value::Bulk(key) = key else { continue };
+                for argv in [
+                    words(&[b"TYPE", &key]),
+                    words(&[b"GET", &key]),
+                    words(&[b"LRANGE", &key, b"0", b"-1"]),
+                    words(&[b"PTTL", &key]),
+                    words(&[b"OBJECT", b"ENCODING", &key]),
+                ] {
+                    if let Some(text) = self.differ(&argv, &argv) {
+                        return Some((argv, format!("  at the end, in database {db}:\n{text}")));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// A reply without what may differ.
+fn comparable(argv: &Argv, reply: Value) -> Value {
+    let word = |at: usize| argv.get(at).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+    let any = || Value::Simple(b"(anything)".to_vec());
+    match (word(0).as_slice(), word(1).as_slice(), reply) {
+        (_, _, error @ Value::Error(_)) => error,
+        (b"KEYS", _, Value::Array(mut keys)) => {
+            keys.sort();
+            Value::Array(keys)
+        }
+        (b"SCAN", ..) => any(),
+        (b"RANDOMKEY", _, Value::Bulk(_)) => any(),
+        (b"TIME" | b"LASTSAVE" | b"LOLWUT" | b"DUMP" | b"INFO" | b"COMMAND" | b"HELLO", ..) => any(),
+        (b"OBJECT", b"IDLETIME" | b"FREQ", Value::Int(_)) => any(),
+        // What HELP lists depends on what is there.
+        (_, b"HELP", Value::Array(_)) => any(),
+        (b"MEMORY", _, Value::Int(_)) => any(),
+        // Redis 7.2 keeps a short list in one listpack; 7.0 called every list a quicklist.
+        (b"OBJECT", b"ENCODING", Value::Bulk(name)) if name == b"listpack" => {
+            Value::Bulk(b"quicklist".to_vec())
+        }
+        (_, _, reply) => reply,
+    }
+}
+
+/// Whether two replies are the same, but for the time that passed between them.
+fn same(argv: &Argv, ours: &Value, theirs: &Value) -> bool {
+    let tolerance = match argv.first().map(|name| name.to_ascii_uppercase()).as_deref() {
+        Some(b"TTL" | b"EXPIRETIME") => 2,
+        Some(b"PTTL" | b"PEXPIRETIME") => 2000,
+        _ => 0,
+    };
+    match (ours, theirs) {
+        (Value::Int(ours), Value::Int(theirs)) if *ours > 0 && *theirs > 0 => ours.abs_diff(*theirs) <= tolerance,
+        _ => ours == theirs,
+    }
+}

@@ -1,0 +1,243 @@
+//! Commands made from the command table.
+
+mod random;
+mod syntax;
+
+pub use random::Random;
+use syntax::Node;
+
+use damselfly::command::table::{Command, Entry, Flag, Group, Keys, Run, TABLE};
+
+type Argv = Vec<Vec<u8>>;
+
+/// Commands that end the session or the server, or whose point is that they differ from place to place.
+const LEFT_OUT: &[&str] = &[
+    "ACL", "AUTH", "BGREWRITEAOF", "BGSAVE", "CLIENT", "COMMAND", "CONFIG", "DEBUG", "FAILOVER", "HELLO", "INFO",
+    "LASTSAVE", "LATENCY", "LOLWUT", "MEMORY", "MIGRATE", "MODULE", "MONITOR", "PSYNC", "QUIT", "REPLICAOF", "RESET",
+    "RESTORE", "ROLE", "SAVE", "SHUTDOWN", "SLAVEOF", "SLOWLOG", "SYNC", "TIME", "WAIT", "WAITAOF",
+];
+
+const KEYS: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"", b"\x00\xff\r\n"];
+
+/// Makes scripts.
+pub struct Generator {
+    commands: Vec<Made>,
+}
+
+/// A command and what its syntax says.
+struct Made {
+    words: Vec<&'static str>,
+    command: &'static Command,
+    syntax: Vec<Node>,
+    /// How often it is chosen.
+    weight: usize,
+}
+
+impl Generator {
+    pub fn new() -> Self {
+        let mut commands = Vec::new();
+        for entry in TABLE.entries().iter().filter(|entry| !LEFT_OUT.contains(&entry.command.name)) {
+            add(&mut commands, entry, &[]);
+        }
+        Self { commands }
+    }
+
+    /// A script of commands.
+    pub fn script(&self, random: &mut Random) -> Vec<Argv> {
+        let len = 10 + random.below(70);
+        // A script keeps to a few commands, so that they meet.
+        let few: Vec<&Made> = (0..4 + random.below(12)).map(|_| self.choose(random)).collect();
+        (0..len)
+            .map(|_| {
+                let made = if random.one_in(4) { self.choose(random) } else { *random.pick(&few) };
+                made.argv(random)
+            })
+            .collect()
+    }
+
+    /// A single command.
+    pub fn command(&self, random: &mut Random) -> Argv {
+        self.choose(random).argv(random)
+    }
+
+    fn choose(&self, random: &mut Random) -> &Made {
+        let total = self.commands.iter().map(|made| made.weight).sum();
+        let mut at = random.below(total);
+        for made in &self.commands {
+            if at < made.weight {
+                return made;
+            }
+            at -= made.weight;
+        }
+        &self.commands[0]
+    }
+}
+
+fn add(commands: &mut Vec<Made>, entry: &'static Entry, container: &[&'static str]) {
+    let mut words = container.to_vec();
+    words.push(entry.command.name);
+    if matches!(entry.command.run, Run::Container) {
+        for sub in &entry.subcommands {
+            add(commands, sub, &words);
+        }
+        return;
+    }
+    let command = entry.command;
+    let weight = match (command.name, command.group) {
+        ("FLUSHALL" | "FLUSHDB" | "SWAPDB", _) => 1,
+        ("SELECT", _) => 2,
+        (_, Group::Server | Group::Connection) => 3,
+        _ if command.flags.has(Flag::Blocking) => 4,
+        _ => 10,
+    };
+    commands.push(Made { words, command, syntax: syntax::parse(command.syntax), weight });
+}
+
+impl Made {
+    fn argv(&self, random: &mut Random) -> Argv {
+        let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
+        let first = argv.len();
+        fill(&self.syntax, &mut argv, random);
+        if let Keys::Counted(at) = self.command.keys
+            && random.one_in(8)
+            && argv.len() > at
+        {
+            argv[at] = number(random);
+        }
+        if random.one_in(20) && argv.len() > first {
+            let at = first + random.below(argv.len() - first);
+            argv[at] = odd(random);
+        }
+        if random.one_in(40) {
+            argv.push(odd(random));
+        }
+        if random.one_in(40) && argv.len() > first {
+            argv.remove(first + random.below(argv.len() - first));
+        }
+        // Nobody serves these scripts, so a wait has to end by itself.
+        if self.command.flags.has(Flag::Blocking) {
+            for arg in argv.iter_mut().skip(first) {
+                if arg.iter().all(|byte| b"0.-".contains(byte)) && !arg.is_empty() {
+                    *arg = b"0.01".to_vec();
+                }
+            }
+        }
+        argv
+    }
+}
+
+/// A word, in capitals mostly.
+fn spell(word: &str, random: &mut Random) -> Vec<u8> {
+    match random.below(10) {
+        0 => word.to_ascii_lowercase().into_bytes(),
+        1 => word.bytes().map(|byte| if random.one_in(2) { byte.to_ascii_lowercase() } else { byte }).collect(),
+        _ => word.as_bytes().to_vec(),
+    }
+}
+
+fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
+    // `numkeys` is what follows, so it is filled in once that is there.
+    let mut counted = None;
+    for node in nodes {
+        match node {
+            Node::Word(word) => argv.push(spell(word, random)),
+            Node::Argument(name) if name == "numkeys" => {
+                counted = Some(argv.len());
+                argv.push(Vec::new());
+            }
+            Node::Argument(name) => argv.push(argument(name, random)),
+            Node::Optional(nodes) => {
+                if random.one_in(3) {
+                    fill(nodes, argv, random);
+                }
+            }
+            Node::Repeated(nodes) => {
+                for _ in 0..[0, 0, 0, 1, 1, 2, 3, 9][random.below(8)] {
+                    fill(nodes, argv, random);
+                }
+            }
+            Node::Choice(choices) => fill(&choices[random.below(choices.len())], argv, random),
+        }
+        if let Some(at) = counted
+            && argv.len() > at + 1
+            && !matches!(node, Node::Argument(_))
+        {
+            argv[at] = (argv.len() - at - 1).to_string().into_bytes();
+            counted = None;
+        }
+    }
+    if let Some(at) = counted {
+        argv[at] = (argv.len() - at - 1).to_string().into_bytes();
+    }
+}
+
+/// What may stand for a name in a syntax.
+fn argument(name: &str, random: &mut Random) -> Vec<u8> {
+    match name {
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
+        "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
+        "milliseconds" => one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"]),
+        "unix-time-seconds" => one_of(random, &["99999999999", "9999999999", "1", "0", "-1", "9223372036854775"]),
+        "unix-time-milliseconds" => {
+            one_of(random, &["99999999999999", "9999999999999", "1", "0", "-1", "9223372036854775807"])
+        }
+        "timeout" => one_of(random, &["0.01", "0.02", "0.001", "1e-3", "-1", "x", "inf", "nan"]),
+        "increment" | "decrement" => match random.below(3) {
+            0 => one_of(random, &["1.5", "-0.1", "3e2", "1e400", "inf", "0x1p3", "1e-10", "5.0"]),
+            _ => number(random),
+        },
+        "offset" => one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"]),
+        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => number(random),
+        "db" | "index1" | "index2" | "destination-db" => one_of(random, &["0", "0", "0", "1", "2", "99", "-1"]),
+        "cursor" => one_of(random, &["0", "0", "0", "1", "17", "-1", "x", "18446744073709551615"]),
+        "pattern" => one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"]),
+        "type" => one_of(random, &["string", "list", "hash", "STRING", "none"]),
+        "pivot" | "element" if random.one_in(2) => small(random),
+        _ => value(random),
+    }
+}
+
+fn one_of(random: &mut Random, texts: &[&str]) -> Vec<u8> {
+    random.pick(texts).as_bytes().to_vec()
+}
+
+fn key(random: &mut Random) -> Vec<u8> {
+    let most = if random.one_in(12) { KEYS.len() } else { 4 };
+    KEYS[random.below(most)].to_vec()
+}
+
+fn number(random: &mut Random) -> Vec<u8> {
+    match random.below(12) {
+        0 => one_of(random, &["9223372036854775807", "-9223372036854775808", "2147483648", "4294967296", "-2147483649"]),
+        1 => one_of(random, &["01", "+1", " 1", "1 ", "", "x", "1.0", "9223372036854775808", "-0"]),
+        2 => one_of(random, &["10", "50", "100", "-100"]),
+        _ => one_of(random, &["0", "1", "2", "3", "-1", "-2", "-3", "5"]),
+    }
+}
+
+fn small(random: &mut Random) -> Vec<u8> {
+    one_of(random, &["x", "y", "z", "1", "2"])
+}
+
+fn value(random: &mut Random) -> Vec<u8> {
+    match random.below(16) {
+        0 => Vec::new(),
+        1 => vec![b'v'; *random.pick(&[44, 45, 63, 64, 65, 200, 255, 256, 4096, 9000])],
+        2 => b"\x00\x01\xfe\xff\r\n".to_vec(),
+        3 => b"3.25".to_vec(),
+        4 => b"ohmytext".to_vec(),
+        5 => b"mynewtext".to_vec(),
+        6..=9 => number(random),
+        _ => small(random),
+    }
+}
+
+/// Something that hardly fits.
+fn odd(random: &mut Random) -> Vec<u8> {
+    match random.below(4) {
+        0 => number(random),
+        1 => value(random),
+        2 => key(random),
+        _ => one_of(random, &["EX", "NX", "GET", "KEEPTTL", "PERSIST", "LEFT", "COUNT", "ANY", "LIMIT", "REPLACE", "DB", "-", "*"]),
+    }
+}
