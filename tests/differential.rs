@@ -115,7 +115,8 @@ fn line(argv: &Argv) -> String {
     let plain = |arg: &[u8]| {
         !arg.is_empty() && arg.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte))
     };
-    let word = |arg: &Vec<u8>| if plain(arg) { String::from_utf8_lossy(arg).into_owned() } else { quote(arg) };
+    let word =
+        |arg: &Vec<u8>| if plain(arg) { String::from_utf8_lossy(arg).into_owned() } else { quote(arg) };
     argv.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
@@ -183,7 +184,9 @@ impl Places {
             }
             let keys = words(&[b"KEYS", b"*"]);
             let place = self.theirs.first_mut()?;
-            let Ok(Value::Array(keys)) = place.send("", &keys).and_then(|()| place.receive("")) else { continue };
+            let Ok(Value::Array(keys)) = place.send("", &keys).and_then(|()| place.receive("")) else {
+                continue;
+            };
             for key in keys {
                 let Value::Bulk(key) = key else { continue };
                 for argv in [
@@ -236,7 +239,9 @@ fn same(argv: &Argv, ours: &Value, theirs: &Value) -> bool {
         _ => 0,
     };
     match (ours, theirs) {
-        (Value::Int(ours), Value::Int(theirs)) if *ours > 0 && *theirs > 0 => ours.abs_diff(*theirs) <= tolerance,
+        (Value::Int(ours), Value::Int(theirs)) if *ours > 0 && *theirs > 0 => {
+            ours.abs_diff(*theirs) <= tolerance
+        }
         _ => ours == theirs,
     }
 }

@@ -170,6 +170,13 @@ impl Waiter {
         self.deadline_ms
     }
 
+    /// Whether nothing serves it: a command that is held back waits so for the end of a pause, and nobody may cut that
+    /// short (`CLIENT UNBLOCK` leaves it alone).
+    #[must_use]
+    pub fn is_for_time_alone(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whether it has ended, so that [`Engine::finish`] has a result.
     #[must_use]
     pub fn has_ended(&self) -> bool {

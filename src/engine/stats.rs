@@ -289,7 +289,8 @@ impl Engine {
     pub fn command_stats(&self, totals: &Totals, id: usize) -> CommandStats {
         let stats = self.stats();
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (nanoseconds, samples) = stats.times.get(id).map_or((0, 0), |(ns, samples)| (load(ns), load(samples)));
+        let (nanoseconds, samples) =
+            stats.times.get(id).map_or((0, 0), |(ns, samples)| (load(ns), load(samples)));
         CommandStats {
             calls: totals.calls.get(id).copied().unwrap_or(0),
             failed: totals.failed.get(id).copied().unwrap_or(0),

@@ -215,7 +215,11 @@ fn round(negative: bool, mantissa: u128, exponent: i32, more: bool) -> LongDoubl
     if exponent > EXPONENT_MAX {
         return LongDouble::infinity(negative);
     }
-    LongDouble { negative, mantissa: rounded as u64, exponent: if rounded == 0 { EXPONENT_MIN } else { exponent } }
+    LongDouble {
+        negative,
+        mantissa: rounded as u64,
+        exponent: if rounded == 0 { EXPONENT_MIN } else { exponent },
+    }
 }
 
 /// The same for a number of any length.
@@ -556,8 +560,31 @@ mod tests {
     #[test]
     fn what_strtold_does_not_take_whole_is_no_number() {
         for text in [
-            "", " 1", "1 ", "nan", "-nan", "1e", "1e+", "0x", "0x.", "0x1p", ".", "-", "+", "--1", "1.2.3", "1e5000",
-            "1e-5000", "infinit", "1\0", "1e1.5", "e1", "1,5", "0x1g", "0x1p20000", "0x1p-20000",
+            "",
+            " 1",
+            "1 ",
+            "nan",
+            "-nan",
+            "1e",
+            "1e+",
+            "0x",
+            "0x.",
+            "0x1p",
+            ".",
+            "-",
+            "+",
+            "--1",
+            "1.2.3",
+            "1e5000",
+            "1e-5000",
+            "infinit",
+            "1\0",
+            "1e1.5",
+            "e1",
+            "1,5",
+            "0x1g",
+            "0x1p20000",
+            "0x1p-20000",
         ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
         }

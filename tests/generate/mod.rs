@@ -12,9 +12,38 @@ type Argv = Vec<Vec<u8>>;
 
 /// Commands that end the session or the server, or whose point is that they differ from place to place.
 const LEFT_OUT: &[&str] = &[
-    "ACL", "AUTH", "BGREWRITEAOF", "BGSAVE", "CLIENT", "COMMAND", "CONFIG", "DEBUG", "FAILOVER", "HELLO", "INFO",
-    "LASTSAVE", "LATENCY", "LOLWUT", "MEMORY", "MIGRATE", "MODULE", "MONITOR", "PSYNC", "QUIT", "REPLICAOF", "RESET",
-    "RESTORE", "ROLE", "SAVE", "SHUTDOWN", "SLAVEOF", "SLOWLOG", "SYNC", "TIME", "WAIT", "WAITAOF",
+    "ACL",
+    "AUTH",
+    "BGREWRITEAOF",
+    "BGSAVE",
+    "CLIENT",
+    "COMMAND",
+    "CONFIG",
+    "DEBUG",
+    "FAILOVER",
+    "HELLO",
+    "INFO",
+    "LASTSAVE",
+    "LATENCY",
+    "LOLWUT",
+    "MEMORY",
+    "MIGRATE",
+    "MODULE",
+    "MONITOR",
+    "PSYNC",
+    "QUIT",
+    "REPLICAOF",
+    "RESET",
+    "RESTORE",
+    "ROLE",
+    "SAVE",
+    "SHUTDOWN",
+    "SLAVEOF",
+    "SLOWLOG",
+    "SYNC",
+    "TIME",
+    "WAIT",
+    "WAITAOF",
 ];
 
 const KEYS: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"", b"\x00\xff\r\n"];
@@ -130,7 +159,9 @@ impl Made {
 fn spell(word: &str, random: &mut Random) -> Vec<u8> {
     match random.below(10) {
         0 => word.to_ascii_lowercase().into_bytes(),
-        1 => word.bytes().map(|byte| if random.one_in(2) { byte.to_ascii_lowercase() } else { byte }).collect(),
+        1 => {
+            word.bytes().map(|byte| if random.one_in(2) { byte.to_ascii_lowercase() } else { byte }).collect()
+        }
         _ => word.as_bytes().to_vec(),
     }
 }
@@ -176,8 +207,12 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
     match name {
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
-        "milliseconds" => one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"]),
-        "unix-time-seconds" => one_of(random, &["99999999999", "9999999999", "1", "0", "-1", "9223372036854775"]),
+        "milliseconds" => {
+            one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"])
+        }
+        "unix-time-seconds" => {
+            one_of(random, &["99999999999", "9999999999", "1", "0", "-1", "9223372036854775"])
+        }
         "unix-time-milliseconds" => {
             one_of(random, &["99999999999999", "9999999999999", "1", "0", "-1", "9223372036854775807"])
         }
@@ -186,11 +221,19 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
             0 => one_of(random, &["1.5", "-0.1", "3e2", "1e400", "inf", "0x1p3", "1e-10", "5.0"]),
             _ => number(random),
         },
-        "offset" => one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"]),
-        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => number(random),
-        "db" | "index1" | "index2" | "destination-db" => one_of(random, &["0", "0", "0", "1", "2", "99", "-1"]),
+        "offset" => {
+            one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"])
+        }
+        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => {
+            number(random)
+        }
+        "db" | "index1" | "index2" | "destination-db" => {
+            one_of(random, &["0", "0", "0", "1", "2", "99", "-1"])
+        }
         "cursor" => one_of(random, &["0", "0", "0", "1", "17", "-1", "x", "18446744073709551615"]),
-        "pattern" => one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"]),
+        "pattern" => {
+            one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
+        }
         "type" => one_of(random, &["string", "list", "hash", "STRING", "none"]),
         "pivot" | "element" if random.one_in(2) => small(random),
         _ => value(random),
@@ -208,7 +251,10 @@ fn key(random: &mut Random) -> Vec<u8> {
 
 fn number(random: &mut Random) -> Vec<u8> {
     match random.below(12) {
-        0 => one_of(random, &["9223372036854775807", "-9223372036854775808", "2147483648", "4294967296", "-2147483649"]),
+        0 => one_of(
+            random,
+            &["9223372036854775807", "-9223372036854775808", "2147483648", "4294967296", "-2147483649"],
+        ),
         1 => one_of(random, &["01", "+1", " 1", "1 ", "", "x", "1.0", "9223372036854775808", "-0"]),
         2 => one_of(random, &["10", "50", "100", "-100"]),
         _ => one_of(random, &["0", "1", "2", "3", "-1", "-2", "-3", "5"]),
@@ -238,6 +284,12 @@ fn odd(random: &mut Random) -> Vec<u8> {
         0 => number(random),
         1 => value(random),
         2 => key(random),
-        _ => one_of(random, &["EX", "NX", "GET", "KEEPTTL", "PERSIST", "LEFT", "COUNT", "ANY", "LIMIT", "REPLACE", "DB", "-", "*"]),
+        _ => one_of(
+            random,
+            &[
+                "EX", "NX", "GET", "KEEPTTL", "PERSIST", "LEFT", "COUNT", "ANY", "LIMIT", "REPLACE", "DB",
+                "-", "*",
+            ],
+        ),
     }
 }
