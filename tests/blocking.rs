@@ -459,7 +459,7 @@ fn load(shards: u32, producers: u64, consumers: u64, items: u64, seed: u64) {
                             queue(&mut random),
                         ];
                         for _ in 0..=random.below(4) {
-                            argv.push((producer * items + next).to_string());
+                            argv.push((producer * (items + 8) + next).to_string());
                             next += 1;
                         }
                         assert!(matches!(client.call(&argv), Some(Reply::Int(1..))));
@@ -488,7 +488,7 @@ fn load(shards: u32, producers: u64, consumers: u64, items: u64, seed: u64) {
         let mut expected: Vec<u64> = pushed
             .iter()
             .enumerate()
-            .flat_map(|(producer, &count)| (0..count).map(move |n| producer as u64 * items + n))
+            .flat_map(|(producer, &count)| (0..count).map(move |n| producer as u64 * (items + 8) + n))
             .collect();
         expected.sort_unstable();
         assert_eq!(taken, expected, "every element was consumed once or is in a list (seed {seed})");
