@@ -37,6 +37,7 @@ pub mod config;
 pub mod embed;
 pub mod engine;
 pub mod glob;
+pub mod process;
 pub mod reply;
 #[cfg(feature = "server")]
 pub mod server;

@@ -48,10 +48,12 @@ impl Oracles {
     }
 
     fn places(&self) -> Places {
-        let ours: Vec<Box<dyn Place>> = [1, 16]
-            .into_iter()
-            .map(|shards| Box::new(Local::with_clock(shards, Clock::system())) as Box<dyn Place>)
-            .collect();
+        let mut ours: Vec<Box<dyn Place>> = Vec::new();
+        for shards in [1, 16] {
+            ours.push(Box::new(Local::with_clock(shards, Clock::system())));
+        }
+        #[cfg(feature = "server")]
+        ours.push(Box::new(common::places::Served::new(4, Clock::system())));
         let theirs = self.servers.iter().map(|(name, server)| {
             let mut remote = Remote::new(name, server.addr());
             remote.reset();

@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod error;
+pub mod info;
 pub mod introspect;
 pub mod keys;
 pub mod list;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod string;
 pub mod table;
 
+use crate::reply::Sink;
 use crate::shard::{StringError, WrongType};
 use error::CommandError;
 
@@ -31,8 +33,19 @@ impl From<StringError> for CommandError {
         match error {
             StringError::WrongType => CommandError::WrongType,
             StringError::NotAnInteger => CommandError::NotAnInteger,
+            StringError::NotAFloat => CommandError::NotAFloat,
+            StringError::NotFinite => CommandError::NotFinite,
             StringError::Overflow => CommandError::Overflow,
             StringError::TooLong => CommandError::StringTooLong,
         }
     }
+}
+
+/// Answers a container's `HELP`: its heading, its own lines, and the lines that every container ends with.
+pub(crate) fn write_help(out: &mut dyn Sink, container: &str, lines: &[&str]) {
+    out.array(lines.len() + 3);
+    out.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    lines.iter().for_each(|line| out.simple(line));
+    out.simple("HELP");
+    out.simple("    Print this help.");
 }

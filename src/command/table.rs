@@ -336,6 +336,18 @@ impl Table {
         }
     }
 
+    /// The command or subcommand of this number, as counters and clients keep it. O(log commands).
+    #[must_use]
+    pub fn numbered(&self, id: usize) -> Option<&Entry> {
+        // A container's number stands directly before those of its subcommands.
+        let at = self.entries.partition_point(|entry| entry.id <= id).checked_sub(1)?;
+        let entry = self.entries.get(at)?;
+        match id - entry.id {
+            0 => Some(entry),
+            behind => entry.subcommands.get(behind - 1),
+        }
+    }
+
     /// All commands, in the order of their families.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

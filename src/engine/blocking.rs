@@ -170,17 +170,16 @@ impl Waiter {
         self.deadline_ms
     }
 
-    /// Whether nothing serves it: a command that is held back waits so for the end of a pause, and nobody may cut that
-    /// short (`CLIENT UNBLOCK` leaves it alone).
-    #[must_use]
-    pub fn is_for_time_alone(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Whether it has ended, so that [`Engine::finish`] has a result.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         !matches!(*self.state.lock(), State::Waiting)
+    }
+
+    /// Whether it waits for a key, and not for the end of `CLIENT PAUSE`.
+    #[must_use]
+    pub fn waits_for_key(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// Ends the wait where it is still on; whether it was. The owner is told.
@@ -397,4 +396,7 @@ impl Waiting for Pause {
     fn serve(&self, _: &mut Entered<'_>, _: usize, _: &[u8]) -> Option<Result<Delivery, CommandError>> {
         None
     }
+
+    /// The command runs again once the pause is over, and that is its reply.
+    fn write_timeout(&self, _: &mut dyn Sink) {}
 }

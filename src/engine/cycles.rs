@@ -76,16 +76,16 @@ impl Cycles {
         (pending as u64, self.freed.load(Ordering::Relaxed))
     }
 
-    /// Whether the thread would sleep past this deadline of a key. The door is left before it is told.
+    /// Whether the thread must be told of a deadline that a key was given.
     #[inline]
-    pub(super) fn is_news(&self, due_ms: u64) -> bool {
+    pub(super) fn sleeps_past(&self, due_ms: u64) -> bool {
         due_ms < self.wake_ms.load(Ordering::Relaxed)
     }
 
     /// A key was given this deadline: the thread must not sleep past it. Called outside all doors.
     #[inline]
     pub(super) fn note_due(&self, due_ms: u64) {
-        if self.is_news(due_ms) {
+        if self.sleeps_past(due_ms) {
             self.with(|_| {
                 // Later deadlines need no further call: the thread is about to look at all of them.
                 self.wake_ms.fetch_min(due_ms, Ordering::Relaxed);

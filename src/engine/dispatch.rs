@@ -101,6 +101,8 @@ impl<'e> Batch<'e> {
             ReplyMode::On => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+            // The reply to be skipped is the one that comes when the wait ends.
+            ReplyMode::Skip if matches!(flow, Flow::Wait(_)) => {}
             ReplyMode::Skip => {
                 out.rollback(mark);
                 session.reply_mode = ReplyMode::On;
@@ -144,7 +146,7 @@ impl<'e> Batch<'e> {
         }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
-        } else if !session.authenticated && !entry.command.flags.has(Flag::NoAuth) {
+        } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
             CommandError::NoAuth
         } else {
             return Ok(entry);
@@ -185,7 +187,7 @@ impl<'e> Batch<'e> {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
                     let due_ms = guard.take_new_due_ms();
-                    if self.engine.cycles().is_news(due_ms) {
+                    if self.engine.cycles().sleeps_past(due_ms) {
                         // Waking a thread is a system call, which nobody makes inside a shard.
                         self.leave();
                         self.engine.cycles().note_due(due_ms);

@@ -223,14 +223,15 @@ impl Engine {
         out: &mut dyn crate::reply::Sink,
     ) -> bool {
         let Some(ended) = self.take_end(session, waiter) else { return false };
-        if waiter.is_for_time_alone() {
+        if !waiter.waits_for_key() {
             // The end of a pause is no reply; the command that was held back is still to run.
             return true;
         }
         match session.reply_mode {
             ReplyMode::On => waiter.write_end(&ended, out),
-            ReplyMode::Skip => session.reply_mode = ReplyMode::On,
-            ReplyMode::Off | ReplyMode::SkipNext => {}
+            // A command that was held back has not run yet: the next reply is still its.
+            ReplyMode::Skip if waiter.waits_for_key() => session.reply_mode = ReplyMode::On,
+            ReplyMode::Off | ReplyMode::SkipNext | ReplyMode::Skip => {}
         }
         true
     }

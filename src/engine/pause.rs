@@ -1,10 +1,19 @@
 //! `CLIENT PAUSE`: commands held back for a time.
+//!
+//! There is one pause at most. A second `CLIENT PAUSE` while one is on can only make it longer and stricter, as in
+//! Redis. A pause of everything holds `CLIENT UNPAUSE` back as well: only its end ends it. What is never held back is
+//! what is refused before it would run (an unknown name, a wrong number of arguments, a client that must
+//! authenticate), and a client that waited for a key already.
+//!
+//! A client that is held back waits as a blocked one does, behind a [`Waiter`] that nothing but time or an unpause
+//! ends, and then runs the same command again: so a connection's commands keep their order. If the pause was made
+//! longer meanwhile, it waits once more.
 
 use super::{Ended, Engine, Session, Waiter};
 use crate::command::table::{Flag, Flags};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,55 +27,48 @@ pub enum PauseKind {
 /// The pause that is on, if any.
 #[derive(Debug, Default)]
 pub struct Pause {
-    /// End of the pause of each kind in Unix ms; 0 when there is none. The hot path reads these.
-    write_until_ms: AtomicU64,
-    all_until_ms: AtomicU64,
+    /// When it ends, Unix ms; 0 when there was none. The hot path reads this.
+    until_ms: AtomicU64,
+    /// Whether it holds everything back.
+    all: AtomicBool,
+    /// Those who wait for its end, in the order in which they came. Changes of the pause happen under this lock.
     waiters: Mutex<Vec<Arc<Waiter>>>,
 }
 
 impl Pause {
-    /// Whether a command is to wait now.
+    /// Whether a command of these flags is to wait now. One load where there is no pause.
     #[inline]
     #[must_use]
     pub fn holds_back(&self, now_ms: u64, flags: Flags) -> bool {
-        let all = self.all_until_ms.load(Ordering::Relaxed);
-        let write = self.write_until_ms.load(Ordering::Relaxed);
-        if all == 0 && write == 0 {
+        if !self.is_on(now_ms) {
             return false;
         }
-        // CLIENT itself is never held back, or nobody could end the pause.
-        if flags.has(Flag::AllowBusy) || flags.has(Flag::Admin) && flags.has(Flag::NoScript) {
-            return false;
-        }
-        now_ms < all || now_ms < write && (flags.has(Flag::Write) || flags.has(Flag::MayReplicate))
+        flags.has(Flag::Write) || flags.has(Flag::MayReplicate) || self.all.load(Ordering::Acquire)
     }
 
     /// Whether any pause is on.
+    #[inline]
     #[must_use]
     pub fn is_on(&self, now_ms: u64) -> bool {
-        now_ms < self.until_ms()
-    }
-
-    fn until_ms(&self) -> u64 {
-        self.all_until_ms.load(Ordering::Relaxed).max(self.write_until_ms.load(Ordering::Relaxed))
+        now_ms < self.until_ms.load(Ordering::Acquire)
     }
 }
 
 impl Engine {
-    /// Holds commands back until `until_ms`. A pause of the same kind is replaced by the later end.
+    /// Holds commands back until `until_ms`; a pause that is on already keeps the later end and the stricter kind.
     pub fn pause_clients(&self, kind: PauseKind, until_ms: u64) {
-        match kind {
-            PauseKind::All => &self.pause.all_until_ms,
-            PauseKind::Write => &self.pause.write_until_ms,
-        }
-        .fetch_max(until_ms, Ordering::Relaxed);
+        let pause = &self.pause;
+        let _change = pause.waiters.lock();
+        let stricter = pause.is_on(self.clock().now_ms()) && pause.all.load(Ordering::Acquire);
+        pause.all.store(stricter || kind == PauseKind::All, Ordering::Release);
+        pause.until_ms.fetch_max(until_ms, Ordering::AcqRel);
     }
 
-    /// Ends any pause.
+    /// Ends any pause; those who were held back go on in the order in which they came.
     pub fn unpause_clients(&self) {
-        self.pause.all_until_ms.store(0, Ordering::Relaxed);
-        self.pause.write_until_ms.store(0, Ordering::Relaxed);
-        let waiters = std::mem::take(&mut *self.pause.waiters.lock());
+        let mut waiters = self.pause.waiters.lock();
+        self.pause.until_ms.store(0, Ordering::Release);
+        let waiters = std::mem::take(&mut *waiters);
         for waiter in waiters {
             waiter.end(Ended::TimedOut);
         }
@@ -74,10 +76,20 @@ impl Engine {
 
     /// Has a client wait for the end of the pause.
     pub(super) fn pause_client(&self, session: &Session) -> Arc<Waiter> {
-        let waiter = self.wait_until(self.pause.until_ms(), session.client.owner());
+        let until_ms = self.pause.until_ms.load(Ordering::Acquire);
+        let waiter = self.wait_until(until_ms, session.client.owner());
         session.client.set_waiter(Some(Arc::clone(&waiter)));
         let mut waiters = self.pause.waiters.lock();
-        waiters.retain(|waiter| !waiter.has_ended());
+        if self.pause.until_ms.load(Ordering::Acquire) == 0 {
+            // The pause was ended in between, by somebody who could not know of this waiter.
+            drop(waiters);
+            waiter.end(Ended::TimedOut);
+            return waiter;
+        }
+        if waiters.len() == waiters.capacity() {
+            // Whoever has left is swept out before the list grows, so that its length stays within twice the need.
+            waiters.retain(|waiter| !waiter.has_ended());
+        }
         waiters.push(Arc::clone(&waiter));
         waiter
     }

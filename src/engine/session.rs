@@ -3,7 +3,8 @@
 //! A [`Session`] belongs to the one thread that runs its client's commands. A [`Client`] is its public face in the
 //! registry: `CLIENT LIST` reads it, `CLIENT KILL` and `CLIENT UNBLOCK` reach the session through it.
 
-use super::blocking::{Notify, Waiter};
+use super::Engine;
+use super::blocking::{Ended, Notify, Waiter};
 use crate::reply::Protocol;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -203,9 +204,67 @@ impl Session {
         self.client.authenticated.store(authenticated, Ordering::Relaxed);
     }
 
+    /// Puts the client back to where it was when it connected (`RESET`). What it has said of its library stays, as
+    /// that has not changed; whether it is authenticated is for the caller to say.
+    pub fn reset(&mut self) {
+        self.select(0);
+        self.set_protocol(Protocol::Resp2);
+        self.set_no_touch(false);
+        self.client.no_evict.store(false, Ordering::Relaxed);
+        self.client.labels.lock().name.clear();
+        if self.reply_mode != ReplyMode::Skip {
+            self.reply_mode = ReplyMode::On;
+        }
+    }
+
     /// Leaves idle times alone (`CLIENT NO-TOUCH`).
     pub fn set_no_touch(&mut self, no_touch: bool) {
         self.no_touch = no_touch;
         self.client.no_touch.store(no_touch, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Whether a client must authenticate before it may run commands: a password is set, and the client has not given
+    /// one since it connected. A password that is taken away lets everybody in; one that is set or changed concerns
+    /// only those who connect (or `RESET`) afterwards.
+    #[inline]
+    #[must_use]
+    pub fn must_authenticate(&self, session: &Session) -> bool {
+        !session.authenticated && self.has_password()
+    }
+
+    /// Whether `requirepass` is set.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        !self.settings().requirepass().is_empty()
+    }
+
+    /// Whether this is the password. Takes as long for a wrong one as for the right one, however much of it is right.
+    #[must_use]
+    pub fn is_password(&self, given: &[u8]) -> bool {
+        let password = self.settings().requirepass();
+        let password = password.as_bytes();
+        let differs = given.iter().enumerate().fold(given.len() ^ password.len(), |differs, (at, &byte)| {
+            differs | usize::from(byte ^ password.get(at).copied().unwrap_or_default())
+        });
+        // The compiler must not end the comparison at the first difference.
+        std::hint::black_box(differs) == 0
+    }
+
+    /// Closes a client's connection (`CLIENT KILL`). It leaves the registry at once, and takes nothing more from the
+    /// keys it waits for. O(keys waited for).
+    pub fn kill(&self, client: &Client) {
+        self.clients.remove(&client.id);
+        if let Some(waiter) = client.waiter() {
+            self.abandon(&waiter);
+        }
+        client.kill();
+    }
+
+    /// Ends a client's wait for a key (`CLIENT UNBLOCK`), as if its time were up or with an error; whether it was on.
+    /// A client held back by `CLIENT PAUSE` is left alone.
+    pub fn unblock(&self, client: &Client, how: Ended) -> bool {
+        client.waiter().is_some_and(|waiter| waiter.waits_for_key() && waiter.end(how))
     }
 }

@@ -269,7 +269,7 @@ impl Connection {
         let mut limits = Limits {
             bulk_bytes_max: settings.proto_max_bulk_len(),
             request_bytes_max: settings.client_query_buffer_limit(),
-            authenticated: self.session.authenticated,
+            authenticated: !engine.must_authenticate(&self.session),
             ..Limits::default()
         };
         let mut batch = Batch::new(engine);
@@ -302,7 +302,7 @@ impl Connection {
                             self.waiter = Some(waiter);
                         }
                     }
-                    limits.authenticated = self.session.authenticated;
+                    limits.authenticated = !engine.must_authenticate(&self.session);
                 }
                 Ok(Parsed::Empty { consumed }) => at += consumed,
                 Ok(Parsed::Incomplete { .. }) => break,

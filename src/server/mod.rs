@@ -178,3 +178,26 @@ impl Drop for Server {
         }
     }
 }
+
+impl crate::Damselfly {
+    /// Serves this handle's data over RESP on `listener`, beside its use in process, until the returned server is
+    /// stopped or dropped.
+    ///
+    /// ```
+    /// use damselfly::Damselfly;
+    /// use std::net::TcpListener;
+    ///
+    /// let db = Damselfly::in_memory();
+    /// let server = db.serve(TcpListener::bind("127.0.0.1:0")?)?;
+    /// let url = format!("redis://{}", server.addresses()[0]);
+    /// # assert!(url.starts_with("redis://127.0.0.1:"));
+    /// server.stop();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The operating system refuses a poll or a thread.
+    pub fn serve(&self, listener: std::net::TcpListener) -> io::Result<Server> {
+        Server::start(Arc::clone(self.engine()), vec![Listener::from_std(listener)?])
+    }
+}

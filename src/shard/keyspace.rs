@@ -32,8 +32,12 @@ pub enum StringError {
     WrongType,
     /// The string is no integer.
     NotAnInteger,
+    /// The string is no number.
+    NotAFloat,
     /// The sum does not fit 64 bits.
     Overflow,
+    /// The sum is no finite number.
+    NotFinite,
     /// The string would grow beyond `proto-max-bulk-len`.
     TooLong,
 }
@@ -88,6 +92,9 @@ impl Str<'_> {
     }
 }
 
+/// Growth by more than this is asked of the allocator before it is done, in bytes.
+const PROBED_BYTES_MIN: usize = 16 << 20;
+
 /// What a write does with the key's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expires {
@@ -137,7 +144,7 @@ pub struct Keyspace<'a> {
 
 /// A key that was found: its place and its head.
 #[derive(Clone, Copy, Debug)]
-struct Found {
+pub(super) struct Found {
     handle: Handle,
     head: Head,
 }
@@ -172,7 +179,7 @@ impl<'a> Keyspace<'a> {
 
     /// Looks a key up, removing it when its deadline has passed.
     #[inline]
-    fn find(&mut self, key: Key<'_>) -> Option<Found> {
+    pub(super) fn find(&mut self, key: Key<'_>) -> Option<Found> {
         let db = &self.shard.dbs[self.db];
         let handle = db.find(key.hash, key.bytes)?;
         let head = db.head(handle);
@@ -232,7 +239,13 @@ impl<'a> Keyspace<'a> {
     }
 
     #[inline]
-    fn store(&mut self, key: Key<'_>, old: Option<Found>, value: NewValue<'_>, expires: Expires) -> Handle {
+    pub(super) fn store(
+        &mut self,
+        key: Key<'_>,
+        old: Option<Found>,
+        value: NewValue<'_>,
+        expires: Expires,
+    ) -> Handle {
         let expires_at_ms = match expires {
             Expires::Clear => None,
             Expires::Keep => old.and_then(|found| found.head.expires_at_ms),
@@ -466,7 +479,7 @@ impl<'a> Keyspace<'a> {
 
     // ---- Strings --------------------------------------------------------------------------------------------
 
-    fn string_of(&self, found: Found) -> Result<Str<'_>, WrongType> {
+    pub(super) fn string_of(&self, found: Found) -> Result<Str<'_>, WrongType> {
         let db = &self.shard.dbs[self.db];
         let bytes = db.bytes(found.handle);
         match found.head.kind {
@@ -576,12 +589,22 @@ impl<'a> Keyspace<'a> {
         }
         let end = offset.saturating_add(bytes.len());
         self.check_string_len(end)?;
+        if end.saturating_sub(len) > PROBED_BYTES_MIN {
+            // The length is the caller's word, and allocating aborts where there is no memory for it.
+            Vec::<u8>::new().try_reserve_exact(end).map_err(|_| StringError::TooLong)?;
+        }
         match found {
             Some(found) => self.splice_string(key, found, offset, bytes),
             None => {
                 let mut whole = vec![0; end];
                 whole[offset..].copy_from_slice(bytes);
-                self.write_string(key, None, &whole, Expires::Clear, Kind::RawStr);
+                if end > INLINE_BYTES_MAX {
+                    // The bytes are handed over, not copied: there may be hundreds of megabytes of zeros.
+                    let object = Object::Str(Bytes::from(whole));
+                    self.store(key, None, NewValue::Object(object), Expires::Clear);
+                } else {
+                    self.write_string(key, None, &whole, Expires::Clear, Kind::RawStr);
+                }
             }
         }
         Ok(len.max(end))

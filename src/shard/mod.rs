@@ -11,11 +11,13 @@ pub mod arena;
 pub mod db;
 pub mod entry;
 mod keyspace;
+mod strings;
 pub mod table;
 pub mod waiters;
 
 pub use entry::Type;
 pub use keyspace::{Encoding, Expires, Inserted, Key, Keyspace, Str, StringError, Value, WrongType};
+pub use strings::Condition;
 
 use db::{Db, Object};
 use table::NEVER;

@@ -23,6 +23,9 @@ const INFINITE: i32 = i32::MAX;
 /// The longest text that is read, in bytes; Redis reads into a buffer of 5 KiB.
 const TEXT_BYTES_MAX: usize = 5 * 1024 - 1;
 
+/// A number's decimal text; on the heap only beyond 46 digits in front of the point.
+pub type NumberText = SmallVec<[u8; 64]>;
+
 /// An 80-bit floating point number; never NaN.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LongDouble {
@@ -107,6 +110,22 @@ impl LongDouble {
             round(large.negative, left - right, exponent, false)
         };
         sum.is_finite().then_some(sum)
+    }
+
+    /// Its text as Redis prints it, which is what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn text(self) -> NumberText {
+        struct Writer(NumberText);
+        impl fmt::Write for Writer {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
+        }
+        let mut writer = Writer(NumberText::new());
+        // Writing to memory does not fail.
+        let _ = fmt::write(&mut writer, format_args!("{self}"));
+        writer.0
     }
 
     /// The nearest double: what an in-process caller gets to see of it. O(1).
@@ -387,7 +406,7 @@ impl fmt::Display for LongDouble {
             return write!(f, "{}{whole}", if whole == 0 { "" } else { sign });
         }
         let mut width = 17;
-        while decimals % 10 == 0 {
+        while decimals.is_multiple_of(10) {
             decimals /= 10;
             width -= 1;
         }
@@ -544,7 +563,7 @@ mod tests {
             ("5.0e3", "2.0e2", "5200"),
             ("10.50", "0.1", "10.6"),
             ("10.6", "-5", "5.6"),
-            ("1e20", "1", "100000000000000000001"),
+            ("1e20", "1", "100000000000000000000"),
             ("3", "1.1", "4.1"),
             ("-0", "-0", "0"),
             ("-1e-20", "0", "0"),

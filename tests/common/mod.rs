@@ -19,13 +19,13 @@
 //! > CLIENT REPLY OFF                < none              nothing is sent
 //! > QUIT                            < +OK
 //! < closed
-//! ! advance 1500ms                                      moves the clock: in process only
-//! ! no-oracle                                           in process only
+//! ! advance 1500ms                                      moves the clock: not on real servers
+//! ! no-oracle                                           not on real servers
 //! ! only 7.2                                            newer than Redis 7.0: compared with Valkey
 //! # a remark
 //! ```
 //!
-//! Every script runs in process on one shard and on sixteen; and on real servers where the environment
+//! Every script runs in process on one shard and on sixteen, and over TCP; and on real servers where the environment
 //! asks for it: `DAMSELFLY_ORACLE=host:port`, or `auto` for a `redis-server` of our own; `VALKEY_ORACLE` likewise for
 //! what is newer (`auto` for `valkey-server` on the path, or the path of one).
 #![allow(dead_code, reason = "each test binary uses its part")]
@@ -47,6 +47,8 @@ pub fn check(text: &str) {
     for shards in [1, 16] {
         failures.extend(failure(&script, text, &mut Local::new(shards)));
     }
+    #[cfg(feature = "server")]
+    failures.extend(failure(&script, text, &mut places::Served::new(16, places::clock())));
     if !script.no_oracle && !script.advances() {
         for oracle in oracle::for_script(&script) {
             let mut oracle = oracle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

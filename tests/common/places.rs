@@ -49,6 +49,11 @@ pub fn config(shards: u32) -> Config {
     Config::default().shards(shards).seed(1).enable_debug_command(Allowed::Yes)
 }
 
+/// A clock that stands at [`START_MS`].
+pub fn clock() -> Clock {
+    Clock::manual(START_MS)
+}
+
 /// Someone who looks for results himself.
 #[derive(Debug)]
 pub struct Nobody;
@@ -76,12 +81,17 @@ struct LocalClient {
 impl Local {
     /// With a clock that we move.
     pub fn new(shards: u32) -> Self {
-        Self::with_clock(shards, Clock::manual(START_MS))
+        Self::with_clock(shards, clock())
     }
 
     pub fn with_clock(shards: u32, clock: Clock) -> Self {
         let engine = Engine::open(&config(shards), clock).expect("a good configuration");
         Self { shards, engine, clients: BTreeMap::new() }
+    }
+
+    /// On an engine that is there.
+    pub fn on(engine: Arc<Engine>) -> Self {
+        Self { shards: engine.shards() as u32, engine, clients: BTreeMap::new() }
     }
 
     /// Sends a command and takes its reply.
@@ -219,7 +229,7 @@ impl Place for Local {
             return Some(value);
         }
         let waits = self.client(session).waiter.is_some();
-        (!waits).then(|| Value::Error(b"no reply, and it does not wait".to_vec()))
+        (!waits).then(|| Value::Error(b"(no reply, and it does not wait)".to_vec()))
     }
 
     fn is_closed(&mut self, session: &str) -> bool {
@@ -411,11 +421,139 @@ impl Place for Remote {
     }
 
     fn advance(&mut self, _: Duration) {
-        unreachable!("scripts that move the clock stay in process");
+        unreachable!("scripts that move the clock are for our own engine");
     }
 
     fn end(&mut self) -> Result<(), String> {
         self.clients.clear();
         Ok(())
+    }
+}
+
+/// Our own server on a free port of 127.0.0.1, in this process.
+#[cfg(feature = "server")]
+pub struct TestServer {
+    pub engine: Arc<Engine>,
+    addr: String,
+    /// Ends with the value.
+    _server: damselfly::server::Server,
+}
+
+#[cfg(feature = "server")]
+impl TestServer {
+    pub fn start(config: &Config, clock: Clock) -> Self {
+        let engine = Engine::open(config, clock).expect("a good configuration");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listener = damselfly::server::Listener::from_std(listener).expect("a listener");
+        let server = damselfly::server::Server::start(Arc::clone(&engine), vec![listener]).expect("a server");
+        let addr = server.addresses()[0].to_string();
+        Self { engine, addr, _server: server }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    pub fn connect(&self) -> RemoteClient {
+        RemoteClient::connect(&self.addr).expect("it listens")
+    }
+}
+
+/// Scripts on our own server over TCP.
+#[cfg(feature = "server")]
+pub struct Served {
+    remote: Remote,
+    server: TestServer,
+}
+
+#[cfg(feature = "server")]
+impl Served {
+    /// Two event loops, so that sessions meet across them.
+    pub fn new(shards: u32, clock: Clock) -> Self {
+        let server = TestServer::start(&config(shards).io_threads(2), clock);
+        Self { remote: Remote::new("over TCP", server.addr()), server }
+    }
+
+    /// What the session waits for, as the engine sees it.
+    fn waiter(&mut self, session: &str) -> Option<Arc<Waiter>> {
+        let addr = self.remote.client(session).ok()?.stream.local_addr().ok()?.to_string();
+        self.server.engine.clients().iter().find(|client| client.peer.addr == addr)?.waiter()
+    }
+}
+
+#[cfg(feature = "server")]
+impl Place for Served {
+    fn name(&self) -> String {
+        self.remote.name()
+    }
+
+    fn reset(&mut self) {}
+
+    fn send(&mut self, session: &str, argv: &[Vec<u8>]) -> Result<(), String> {
+        self.remote.send(session, argv)
+    }
+
+    fn receive(&mut self, session: &str) -> Result<Value, String> {
+        let step = Duration::from_millis(20);
+        for _ in 0..PATIENCE.as_millis() / step.as_millis() {
+            if let Some(value) = self.remote.client(session)?.receive(step)? {
+                return Ok(value);
+            }
+            let clock = self.server.engine.clock();
+            let now_ms = clock.now_ms();
+            if clock.is_manual()
+                && let Some(deadline_ms) = self.waiter(session).and_then(|waiter| waiter.deadline_ms())
+            {
+                self.server.engine.advance(Duration::from_millis(deadline_ms.saturating_sub(now_ms)));
+            }
+        }
+        Err("got no reply in time".into())
+    }
+
+    fn leftover(&mut self, session: &str) -> Option<Value> {
+        self.remote.leftover(session)
+    }
+
+    fn blocked(&mut self) -> usize {
+        self.server.engine.stats().blocked.load(Ordering::Relaxed) as usize
+    }
+
+    fn settles(&mut self, session: &str, before: usize) -> Option<Value> {
+        for _ in 0..100 {
+            if self.blocked() > before {
+                break;
+            }
+            if let Some(value) = self.leftover(session) {
+                return Some(value);
+            }
+        }
+        self.leftover(session)
+    }
+
+    fn is_closed(&mut self, session: &str) -> bool {
+        self.remote.is_closed(session)
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.server.engine.advance(by);
+        let now_ms = self.server.engine.clock().now_ms();
+        for waiter in self.server.engine.clients().iter().filter_map(|client| client.waiter()) {
+            if waiter.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+                let _ = ended(&waiter);
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        self.remote.end()?;
+        for _ in 0..PATIENCE.as_millis() {
+            if self.server.engine.clients_len() == 0 && self.blocked() == 0 {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(1));
+        }
+        let (clients, blocked) = (self.server.engine.clients_len(), self.blocked());
+        Err(format!("all connections are closed, and there are {clients} clients, {blocked} of them blocked"))
     }
 }

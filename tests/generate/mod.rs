@@ -84,11 +84,6 @@ impl Generator {
             .collect()
     }
 
-    /// A single command.
-    pub fn command(&self, random: &mut Random) -> Argv {
-        self.choose(random).argv(random)
-    }
-
     fn choose(&self, random: &mut Random) -> &Made {
         let total = self.commands.iter().map(|made| made.weight).sum();
         let mut at = random.below(total);
