@@ -451,10 +451,10 @@ fn a_second_pause_can_only_be_longer_and_stricter() {
         a> CLIENT PAUSE 1000 WRITE  < +OK
         a> GET k                < nil
         a> CLIENT PAUSE 0 ALL   < +OK
-        a> GET k                < blocks
+        a> GET other            < blocks
         ! advance 1s
         b< +OK
-        a< \"v\"
+        a< nil
         a> CLIENT PAUSE 1000 WRITE  < +OK
         a> GET k                < \"v\"
         a> CLIENT UNPAUSE       < +OK
