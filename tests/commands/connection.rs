@@ -532,3 +532,14 @@ fn tracking_is_refused_until_it_is_there() {
     ",
     );
 }
+
+#[test]
+fn help_has_a_line_or_two_for_each_subcommand() {
+    check(
+        r#"
+        ! no-oracle
+        > CLIENT HELP           < *
+        > CLIENT HELP x         < -ERR wrong number of arguments for 'client|help' command
+    "#,
+    );
+}
