@@ -9,7 +9,8 @@ use damselfly::clock::Clock;
 use damselfly::command::error::CommandError;
 use damselfly::config::Config;
 use damselfly::embed::{
-    Bytes, Condition, CopyOptions, Damselfly, End, Error, Lifetime, Position, Positions, SetOptions, Touch, Type,
+    Bytes, Condition, CopyOptions, Damselfly, End, Error, Lifetime, Position, Positions, SetOptions, Touch,
+    Type,
 };
 use damselfly::reply::Reply;
 use std::collections::HashSet;
