@@ -171,7 +171,7 @@ fn server(text: &mut Text, engine: &Engine) {
         ("uptime_in_days", &(uptime / 86_400)),
         ("hz", &settings.hz()),
         ("configured_hz", &settings.hz()),
-        ("lru_clock", &(now_us / 1_000_000 & 0xFF_FFFF)),
+        ("lru_clock", &((now_us / 1_000_000) & 0xFF_FFFF)),
         ("executable", &executable),
         ("config_file", &file.map(|file| file.display().to_string()).unwrap_or_default()),
         ("io_threads_active", &u8::from(settings.io_threads_effective() > 1)),

@@ -262,6 +262,18 @@ fn memory_usage_is_known_for_every_key() {
 }
 
 #[test]
+fn the_peak_of_memory_used_outlives_a_flush() {
+    check(
+        "
+        ! no-oracle
+        > DEBUG POPULATE 20000                  < +OK
+        > FLUSHALL                              < +OK
+        > INFO memory                           < =~\"*used_memory_peak_perc:?.??%*\"
+        ",
+    );
+}
+
+#[test]
 fn config_get_answers_names_and_patterns_in_any_case() {
     check(
         "
