@@ -179,7 +179,7 @@ impl Stats {
     #[cold]
     fn take_sample(&self, engine: &Engine, now_ms: u64) {
         let sample = self.sample(engine, now_ms);
-        if self.samples.fetch_add(1, Ordering::Relaxed) % MEMORY_PERIOD == 0 {
+        if self.samples.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEMORY_PERIOD) {
             // The engine keeps the most it has shown.
             let _ = engine.memory_bytes();
         }
