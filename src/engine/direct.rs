@@ -59,7 +59,7 @@ impl Engine {
     ) -> R {
         let (index, key) = self.router().route(key);
         let mut guard = self.door(index).enter();
-        if guard.waiters.reach_beyond() {
+        if guard.waiters.fill_reaches_beyond(key.bytes) {
             drop(guard);
             return self.write_everywhere(db, key, f);
         }
