@@ -28,6 +28,14 @@ pub fn resident_bytes() -> u64 {
     kilobytes("/proc/self/status", "VmRSS:")
 }
 
+/// Resident memory when somebody first asked, which [`Engine::open`](crate::engine::Engine::open) does: the program
+/// itself, its threads, and what else it held before it had keys.
+#[must_use]
+pub fn resident_bytes_at_start() -> u64 {
+    static BYTES: LazyLock<u64> = LazyLock::new(resident_bytes);
+    *BYTES
+}
+
 /// Memory of the machine in bytes; 0 where unknown. Read once.
 #[must_use]
 pub fn machine_bytes() -> u64 {

@@ -264,11 +264,12 @@ impl Memory {
         self.used_bytes().saturating_sub(self.overhead_bytes())
     }
 
-    /// Resident memory over used memory, and the difference.
+    /// Resident memory over what is accounted for, and the difference: used memory, and what the process took before
+    /// it had any keys. Without the latter a nearly empty instance would look hopelessly fragmented.
     pub(super) fn fragmentation(&self) -> (f64, i64) {
-        let used = self.used_bytes();
-        let extra = i64::try_from(self.resident_bytes).unwrap_or(i64::MAX).saturating_sub_unsigned(used);
-        (ratio(self.resident_bytes, used), extra)
+        let accounted = process::resident_bytes_at_start().saturating_add(self.used_bytes());
+        let extra = i64::try_from(self.resident_bytes).unwrap_or(i64::MAX).saturating_sub_unsigned(accounted);
+        (ratio(self.resident_bytes, accounted), extra)
     }
 
     pub(super) fn peak_percent(&self) -> f64 {

@@ -9,6 +9,7 @@ use super::{Engine, Notify};
 use crate::shard::table::NEVER;
 use crate::shard::{Key, Keyspace, Now, Str, WrongType};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Engine {
     /// Runs `f` inside the shard of a key, for a call that changes nothing. The clock is read only if `f` needs it.
@@ -134,6 +135,9 @@ impl Engine {
     pub(crate) fn take_end(&self, session: &Session, waiter: &super::Waiter) -> Option<super::Ended> {
         let ended = self.finish(waiter)?;
         session.client.set_waiter(None);
+        if let Some(error) = ended.error() {
+            self.stats().note_error(Some(session.client.last_command.load(Ordering::Relaxed)), error);
+        }
         Some(ended)
     }
 }

@@ -68,14 +68,13 @@ impl<'e> Batch<'e> {
                 (None, Flow::Done, Err(error))
             }
             Ok(entry) => {
-                let flags = entry.command.flags;
-                if self.engine.pause().holds_back(self.now_ms, flags) {
-                    self.leave();
-                    return Flow::Later(self.engine.pause_client(session));
-                }
                 let client = &session.client;
                 client.last_command.store(entry.id, Ordering::Relaxed);
                 client.active_ms.store(self.now_ms, Ordering::Relaxed);
+                if self.engine.pause().holds_back(self.now_ms, entry.command.flags) {
+                    self.leave();
+                    return Flow::Later(self.engine.pause_client(session));
+                }
                 self.commands += 1;
                 let watch = (self.commands % SAMPLE == 1).then(Stopwatch::start);
                 let ran = self.run(entry, session, argv, out);
@@ -139,10 +138,9 @@ impl<'e> Batch<'e> {
         if let Some(sub) = argv.get(1)
             && !entry.subcommands.is_empty()
         {
-            entry = entry.subcommand(sub).ok_or_else(|| {
-                let sent = String::from_utf8_lossy(sub.get(..128).unwrap_or(sub)).into_owned();
-                CommandError::UnknownSubcommand(sent, entry.command.name)
-            })?;
+            entry = entry
+                .subcommand(sub)
+                .ok_or_else(|| CommandError::UnknownSubcommand(shorten(sub, 128), entry.command.name))?;
         }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
@@ -297,10 +295,6 @@ impl Engine {
 
 /// The error for a name that the table does not have, with what Redis quotes of the arguments.
 fn unknown(argv: &[&[u8]]) -> CommandError {
-    let shorten = |text: &[u8], max: usize| {
-        let text = text.get(..max).unwrap_or(text);
-        String::from_utf8_lossy(text.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
-    };
     let mut quoted = String::new();
     for arg in argv.iter().skip(1) {
         if quoted.len() >= 128 {
@@ -310,4 +304,10 @@ fn unknown(argv: &[&[u8]]) -> CommandError {
     }
     let name = shorten(argv.first().copied().unwrap_or_default(), 128);
     CommandError::UnknownCommand(format!("'{name}', with args beginning with: {quoted}"))
+}
+
+/// What an error quotes of a text: so many bytes at most, and nothing from a zero byte on, where a C string ends.
+fn shorten(text: &[u8], max: usize) -> String {
+    let text = text.get(..max).unwrap_or(text);
+    String::from_utf8_lossy(text.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
 }

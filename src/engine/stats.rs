@@ -202,7 +202,8 @@ impl Stats {
         else {
             return Rates::default();
         };
-        let seconds = (now.at_ms.saturating_sub(first.at_ms)).max(RATE_PERIOD_MS) as f64 / 1000.0;
+        // Less than a second says nothing about a rate a second.
+        let seconds = (now.at_ms.saturating_sub(first.at_ms)).max(1_000) as f64 / 1000.0;
         let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
         Rates {
             commands: rate(now.commands, first.commands),

@@ -326,7 +326,11 @@ impl Connection {
     fn finish_wait(&mut self, shared: &mut Shared) {
         if let Some(waiter) = self.waiter.take() {
             let mut sink = self.out.sink(self.session.protocol);
-            shared.engine.take_delivery(&mut self.session, &waiter, &mut sink);
+            if !shared.engine.take_delivery(&mut self.session, &waiter, &mut sink) {
+                // A client killed this one in the meantime, and took the wait back. What follows would be answered
+                // in the place of the reply that is missing.
+                self.session.closing = true;
+            }
         }
         self.unparsed = !self.pending.is_empty();
     }
