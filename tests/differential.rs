@@ -15,8 +15,9 @@ use common::oracle::Server;
 use common::places::{Local, Place, Remote};
 use common::resp::{Value, quote};
 use damselfly::clock::{Clock, Stopwatch};
+use damselfly::command::table::TABLE;
 use generate::{Generator, Random};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const FINDINGS_MAX: usize = 25;
 struct Places {
     ours: Vec<Box<dyn Place>>,
     theirs: Vec<Box<dyn Place>>,
+    /// Commands that got what they asked for, so that a generator that asks for nonsense only is noticed.
+    worked: BTreeSet<String>,
 }
 
 struct Oracles {
@@ -59,7 +62,7 @@ impl Oracles {
             remote.reset();
             Box::new(remote) as Box<dyn Place>
         });
-        Places { theirs: theirs.collect(), ours }
+        Places { theirs: theirs.collect(), ours, worked: BTreeSet::new() }
     }
 }
 
@@ -85,12 +88,15 @@ fn replies_are_those_of_redis_whatever_the_commands() {
     let watch = Stopwatch::start();
     let (mut scripts, mut commands) = (0u64, 0);
     let mut findings: BTreeMap<String, String> = BTreeMap::new();
+    let mut worked = BTreeSet::new();
     while watch.elapsed() < Duration::from_secs(seconds) && findings.len() < FINDINGS_MAX {
         let mut random = Random::new(first.wrapping_add(scripts));
         let script = generator.script(&mut random);
         scripts += 1;
         commands += script.len();
-        let Some(difference) = play(&oracles, &script) else { continue };
+        let (difference, new) = play(&oracles, &script);
+        worked.extend(new);
+        let Some(difference) = difference else { continue };
         let key = kind(&difference);
         if findings.contains_key(&key) {
             continue;
@@ -102,7 +108,8 @@ fn replies_are_those_of_redis_whatever_the_commands() {
         }
         findings.insert(key, text + &difference.text);
     }
-    println!("{scripts} scripts, {commands} commands");
+    let idle: Vec<_> = generator.names().filter(|name| !worked.contains(name)).collect();
+    println!("{scripts} scripts, {commands} commands; none that worked: {idle:?}");
     let text = findings.values().fold(String::new(), |all, text| all + text + "\n");
     assert!(findings.is_empty(), "{} differences\n{text}", findings.len());
 }
@@ -111,6 +118,13 @@ fn replies_are_those_of_redis_whatever_the_commands() {
 fn kind(difference: &Difference) -> String {
     let name = difference.command.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
     String::from_utf8_lossy(&name).into_owned()
+}
+
+/// The name of a command as the table has it, with its container's.
+fn name(argv: &Argv) -> Option<String> {
+    let entry = TABLE.find(argv.first()?)?;
+    let sub = argv.get(1).and_then(|word| entry.subcommand(word));
+    Some(sub.unwrap_or(entry).full_name.to_owned())
 }
 
 fn line(argv: &Argv) -> String {
@@ -131,7 +145,7 @@ fn shrink(oracles: &Oracles, mut script: Vec<Argv>, mut found: Difference) -> (V
         while at < script.len() {
             let mut shorter = script.clone();
             shorter.drain(at..(at + piece).min(script.len()));
-            match play(oracles, &shorter) {
+            match play(oracles, &shorter).0 {
                 Some(difference) if kind(&difference) == kind(&found) => {
                     shorter.truncate(difference.at.saturating_add(1));
                     (script, found) = (shorter, difference);
@@ -144,14 +158,15 @@ fn shrink(oracles: &Oracles, mut script: Vec<Argv>, mut found: Difference) -> (V
     (script, found)
 }
 
-fn play(oracles: &Oracles, script: &[Argv]) -> Option<Difference> {
+fn play(oracles: &Oracles, script: &[Argv]) -> (Option<Difference>, BTreeSet<String>) {
     let mut places = oracles.places();
     for (at, argv) in script.iter().enumerate() {
         if let Some(text) = places.differ(argv, argv) {
-            return Some(Difference { at, command: argv.clone(), text });
+            return (Some(Difference { at, command: argv.clone(), text }), places.worked);
         }
     }
-    places.data_differ().map(|(command, text)| Difference { at: usize::MAX, command, text })
+    let difference = places.data_differ().map(|(command, text)| Difference { at: usize::MAX, command, text });
+    (difference, places.worked)
 }
 
 impl Places {
@@ -166,6 +181,9 @@ impl Places {
         let ours: Vec<_> = self.ours.iter_mut().map(ask).collect();
         let right = |(_, reply): &(String, Value)| theirs.iter().any(|(_, other)| same(argv, reply, other));
         if ours.iter().all(right) {
+            if theirs.iter().all(|(_, reply)| !matches!(reply, Value::Error(_))) {
+                self.worked.extend(name(argv));
+            }
             return None;
         }
         let mut text = format!("  {}\n", line(shown));
@@ -241,6 +259,14 @@ fn same(argv: &Argv, ours: &Value, theirs: &Value) -> bool {
         _ => 0,
     };
     match (ours, theirs) {
+        // Redis 7.0 took an infinite timeout for one below zero, and had no limit to a rank that counts from the end.
+        (Value::Error(ours), Value::Error(theirs)) if ours == b"ERR timeout is out of range" => {
+            ours == theirs || theirs == b"ERR timeout is negative"
+        }
+        (Value::Error(ours), _) if ours.starts_with(b"ERR value is out of range, value must between") => {
+            ours.ends_with(b"-9223372036854775807 and 9223372036854775807")
+                || theirs == &Value::Error(ours.clone())
+        }
         (Value::Int(ours), Value::Int(theirs)) if *ours > 0 && *theirs > 0 => {
             ours.abs_diff(*theirs) <= tolerance
         }

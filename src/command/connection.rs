@@ -6,12 +6,10 @@
 use super::args::{Args, parse_int};
 use super::client::{set_name, validate_name};
 use super::error::CommandError;
+use super::info::REDIS_VERSION;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use crate::engine::{Engine, Session};
 use crate::reply::{Protocol, Sink};
-
-/// The version of Redis whose behaviour this is: clients switch features on by it.
-pub const REDIS_VERSION: &str = "7.2.0";
 
 /// The one user there is.
 pub(super) const USER: &[u8] = b"default";
@@ -205,7 +203,7 @@ fn select(
     Ok(())
 }
 
-/// Replies `OK` and closes the connection. O(1).
+/// Replies `OK` and closes the connection; also where replies are off, in which case Redis leaves it open. O(1).
 ///
 /// Reference: <https://valkey.io/commands/quit/>
 fn quit(session: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {

@@ -171,7 +171,7 @@ fn server(text: &mut Text, engine: &Engine) {
         ("uptime_in_days", &(uptime / 86_400)),
         ("hz", &settings.hz()),
         ("configured_hz", &settings.hz()),
-        ("lru_clock", &(now_us / 1_000_000 & 0xFF_FFFF)),
+        ("lru_clock", &((now_us / 1_000_000) & 0xFF_FFFF)),
         ("executable", &executable),
         ("config_file", &file.map(|file| file.display().to_string()).unwrap_or_default()),
         ("io_threads_active", &u8::from(settings.io_threads_effective() > 1)),
@@ -264,11 +264,12 @@ impl Memory {
         self.used_bytes().saturating_sub(self.overhead_bytes())
     }
 
-    /// Resident memory over used memory, and the difference.
+    /// Resident memory over what is accounted for, and the difference: used memory, and what the process took before
+    /// it had any keys. Without the latter a nearly empty instance would look hopelessly fragmented.
     pub(super) fn fragmentation(&self) -> (f64, i64) {
-        let used = self.used_bytes();
-        let extra = i64::try_from(self.resident_bytes).unwrap_or(i64::MAX).saturating_sub_unsigned(used);
-        (ratio(self.resident_bytes, used), extra)
+        let accounted = process::resident_bytes_at_start().saturating_add(self.used_bytes());
+        let extra = i64::try_from(self.resident_bytes).unwrap_or(i64::MAX).saturating_sub_unsigned(accounted);
+        (ratio(self.resident_bytes, accounted), extra)
     }
 
     pub(super) fn peak_percent(&self) -> f64 {
@@ -283,9 +284,6 @@ impl Memory {
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
-
-/// The allocator of the server's binary; a program that embeds the engine has its own.
-const ALLOCATOR: &str = if cfg!(feature = "server") { "mimalloc" } else { "system" };
 
 fn memory(text: &mut Text, engine: &Engine) {
     let memory = Memory::of(engine);
@@ -339,7 +337,7 @@ fn memory(text: &mut Text, engine: &Engine) {
         ("mem_clients_normal", &memory.client_bytes),
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &0),
-        ("mem_allocator", &ALLOCATOR),
+        ("mem_allocator", &process::allocator()),
         ("active_defrag_running", &0),
         ("lazyfree_pending_objects", &pending),
         ("lazyfreed_objects", &freed),

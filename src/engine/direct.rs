@@ -9,6 +9,7 @@ use super::{Engine, Notify};
 use crate::shard::table::NEVER;
 use crate::shard::{Key, Keyspace, Now, Str, WrongType};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Engine {
     /// Runs `f` inside the shard of a key, for a call that changes nothing. The clock is read only if `f` needs it.
@@ -59,7 +60,7 @@ impl Engine {
     ) -> R {
         let (index, key) = self.router().route(key);
         let mut guard = self.door(index).enter();
-        if guard.waiters.reach_beyond() {
+        if guard.waiters.fill_reaches_beyond(key.bytes) {
             drop(guard);
             return self.write_everywhere(db, key, f);
         }
@@ -134,6 +135,9 @@ impl Engine {
     pub(crate) fn take_end(&self, session: &Session, waiter: &super::Waiter) -> Option<super::Ended> {
         let ended = self.finish(waiter)?;
         session.client.set_waiter(None);
+        if let Some(error) = ended.error() {
+            self.stats().note_error(Some(session.client.last_command.load(Ordering::Relaxed)), error);
+        }
         Some(ended)
     }
 }

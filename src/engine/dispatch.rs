@@ -68,14 +68,13 @@ impl<'e> Batch<'e> {
                 (None, Flow::Done, Err(error))
             }
             Ok(entry) => {
-                let flags = entry.command.flags;
-                if self.engine.pause().holds_back(self.now_ms, flags) {
-                    self.leave();
-                    return Flow::Later(self.engine.pause_client(session));
-                }
                 let client = &session.client;
                 client.last_command.store(entry.id, Ordering::Relaxed);
                 client.active_ms.store(self.now_ms, Ordering::Relaxed);
+                if self.engine.pause().holds_back(self.now_ms, entry.command.flags) {
+                    self.leave();
+                    return Flow::Later(self.engine.pause_client(session));
+                }
                 self.commands += 1;
                 let watch = (self.commands % SAMPLE == 1).then(Stopwatch::start);
                 let ran = self.run(entry, session, argv, out);

@@ -73,6 +73,8 @@ impl Engine {
     /// A setting out of its range.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Engine>, ConfigError> {
         let settings = Arc::new(Settings::new(config)?);
+        // Memory is measured against what the process took before it had any keys.
+        let _ = crate::process::resident_bytes_at_start();
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
@@ -214,18 +216,18 @@ impl Engine {
         }
     }
 
-    /// Takes the result of a session's wait once it has ended, and writes the reply; whether it had ended.
+    /// Takes the result of a session's wait once it has ended, and writes the reply, unless it was one for the end of
+    /// a pause; whether it had ended. Enters shards, as [`finish`](Self::finish) does.
     pub fn take_delivery(
         &self,
         session: &mut Session,
         waiter: &Waiter,
         out: &mut dyn crate::reply::Sink,
     ) -> bool {
-        let Some(ended) = self.finish(waiter) else { return false };
-        session.client.set_waiter(None);
-        if let Some(error) = ended.error() {
-            let command = session.client.last_command.load(Ordering::Relaxed);
-            self.stats.note_error((command < TABLE.count()).then_some(command), error);
+        let Some(ended) = self.take_end(session, waiter) else { return false };
+        if !waiter.waits_for_key() {
+            // The end of a pause is no reply; the command that was held back is still to run.
+            return true;
         }
         match session.reply_mode {
             ReplyMode::On => waiter.write_end(&ended, out),

@@ -256,10 +256,11 @@ impl Engine {
     /// keys it waits for. O(keys waited for).
     pub fn kill(&self, client: &Client) {
         self.clients.remove(&client.id);
+        // Marked first: its owner, who may find the wait gone, then finds out why.
+        client.kill();
         if let Some(waiter) = client.waiter() {
             self.abandon(&waiter);
         }
-        client.kill();
     }
 
     /// Ends a client's wait for a key (`CLIENT UNBLOCK`), as if its time were up or with an error; whether it was on.

@@ -44,7 +44,7 @@ pub(super) struct Shared {
 }
 
 /// Outputs that a loop keeps.
-const SPARE_MAX: usize = 64;
+const SPARE_MAX: usize = 16;
 
 /// Counted here, and added to the engine's counters once a round of the loop.
 #[derive(Debug, Default)]
@@ -326,7 +326,11 @@ impl Connection {
     fn finish_wait(&mut self, shared: &mut Shared) {
         if let Some(waiter) = self.waiter.take() {
             let mut sink = self.out.sink(self.session.protocol);
-            shared.engine.take_delivery(&mut self.session, &waiter, &mut sink);
+            if !shared.engine.take_delivery(&mut self.session, &waiter, &mut sink) {
+                // A client killed this one in the meantime, and took the wait back. What follows would be answered
+                // in the place of the reply that is missing.
+                self.session.closing = true;
+            }
         }
         self.unparsed = !self.pending.is_empty();
     }

@@ -9,7 +9,7 @@ use super::db::{InlineValue, NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
 use super::{Now, ReadyKey, Shard};
 use crate::value::list::{self, Deque, List, ListEncoding, ListRef, Packed};
-use crate::value::listpack::parse_int;
+use crate::value::listpack::{Buffer, parse_int};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
 
@@ -635,6 +635,24 @@ impl<'a> Keyspace<'a> {
                     *shared = string.freeze();
                 }
             });
+            let idle = self.idle_now();
+            entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
+            return;
+        }
+        if found.head.kind != Kind::Int && end <= INLINE_BYTES_MAX {
+            const GAP: [u8; INLINE_BYTES_MAX] = [0; INLINE_BYTES_MAX];
+            let idle = self.idle_now();
+            self.shard.stats.dirty += 1;
+            let db = &mut self.shard.dbs[self.db];
+            let mut value = db.edit(key.hash, found.handle);
+            let len = value.bytes().len();
+            let at = offset.min(len);
+            let covered = (len - at).min(bytes.len());
+            value.splice(at, covered, [&GAP[..offset - at], bytes, &[]]);
+            let slot = value.handle();
+            let slot = db.bytes_mut(slot);
+            entry::set_kind(slot, Kind::RawStr);
+            entry::set_idle(slot, idle);
             return;
         }
         let mut string = match self.string_of(found) {

@@ -134,7 +134,6 @@ impl LongDouble {
         if !self.is_finite() {
             return if self.negative { f64::NEG_INFINITY } else { f64::INFINITY };
         }
-        // The decimal form of a double's own digits, so that the standard library does the rounding.
         let magnitude = f64_from(self.mantissa, self.exponent);
         if self.negative { -magnitude } else { magnitude }
     }

@@ -100,6 +100,13 @@ impl Local {
         self.receive(session)
     }
 
+    /// Ends a session; its name is free again.
+    pub fn disconnect(&mut self, session: &str) {
+        if let Some(client) = self.clients.remove(session) {
+            self.engine.disconnect(&client.session);
+        }
+    }
+
     fn client(&mut self, name: &str) -> &mut LocalClient {
         let engine = &self.engine;
         self.clients.entry(name.to_owned()).or_insert_with(|| LocalClient {

@@ -84,6 +84,11 @@ impl Generator {
             .collect()
     }
 
+    /// The full names of its commands.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.commands.iter().map(|made| made.words.join("|").to_ascii_lowercase())
+    }
+
     fn choose(&self, random: &mut Random) -> &Made {
         let total = self.commands.iter().map(|made| made.weight).sum();
         let mut at = random.below(total);

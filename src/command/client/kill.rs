@@ -1,5 +1,6 @@
 //! `CLIENT KILL`: closing connections.
 
+use super::list::seconds_between;
 use super::{Kind, USER};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
@@ -104,7 +105,7 @@ impl<'a> Filter<'a> {
     }
 
     fn takes(&self, client: &Client, now_ms: u64) -> bool {
-        let age = now_ms.saturating_sub(client.created_ms) / 1000;
+        let age = seconds_between(client.created_ms, now_ms);
         self.id.is_none_or(|id| client.id == id)
             && self.kind.is_none_or(|kind| kind == Kind::Normal)
             && self.addr.is_none_or(|addr| client.peer.addr.as_bytes() == addr)

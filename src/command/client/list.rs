@@ -55,6 +55,11 @@ pub(super) fn info(
     Ok(())
 }
 
+/// Seconds as Redis counts them, whose clients know in which second they came, and not when in it.
+pub(super) fn seconds_between(then_ms: u64, now_ms: u64) -> u64 {
+    (now_ms / 1000).saturating_sub(then_ms / 1000)
+}
+
 /// Who looks, and when.
 struct Viewer<'a> {
     session: &'a Session,
@@ -73,7 +78,7 @@ impl<'a> Viewer<'a> {
     /// have (a reply buffer for each client), it says that they take nothing.
     fn write(&self, client: &Client, line: &mut Vec<u8>) {
         let myself = client.id == self.session.client.id;
-        let seconds_since = |then_ms: u64| self.now_ms.saturating_sub(then_ms) / 1000;
+        let seconds_since = |then_ms: u64| seconds_between(then_ms, self.now_ms);
         let output_bytes = client.output_bytes.load(Relaxed);
         let query_bytes = client.query_bytes.load(Relaxed);
         let argv_bytes = if myself { self.argv_bytes } else { 0 };

@@ -1,0 +1,380 @@
+//! What `COMMAND` knows of commands beyond their rows: how they use their keys, hints for proxies, history.
+//!
+//! Nothing here decides how a command runs. Each table names what departs from the rule that stands above it, by full
+//! names separated by blanks; a new command needs a line only where the rule does not hold.
+
+use crate::command::table::{Command, Entry, Flag, Flags, Group, Keys, Run};
+
+/// A table from names to what they have in common.
+type ByName = &'static [(&'static str, &'static str)];
+
+fn lookup(table: ByName, name: &str) -> Option<&'static str> {
+    table.iter().find(|(_, names)| names.split(' ').any(|other| other == name)).map(|(value, _)| *value)
+}
+
+/// How keys are used. The rule: a reading command has `RO access`, a writing one `RW update`. A comma separates the
+/// specifications of commands that have several, `?` marks one whose keys only the command can find.
+const KEY_USES: ByName = &[
+    (
+        "RO",
+        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type",
+    ),
+    ("RW insert", "append linsert lpush lpushx rpush rpushx"),
+    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
+    ("RW access update variable_flags", "set"),
+    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop"),
+    ("RW delete", "lrem ltrim"),
+    ("RM delete", "del unlink"),
+    ("OW update", "mset psetex setex"),
+    ("OW insert", "msetnx setnx"),
+    ("RO access, OW update", "copy"),
+    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush"),
+    ("RW access delete, OW update", "rename"),
+    ("RW access delete, OW insert", "renamenx"),
+    ("RO access, RO access ?, OW update ?", "sort"),
+    ("RO access, RO access ?", "sort_ro"),
+];
+
+/// Remarks on key specifications, in their order. The rule: none.
+const KEY_NOTES: &[(&str, &[&str])] = &[
+    ("getex", &["RW and UPDATE because it changes the TTL"]),
+    ("set", &["RW and ACCESS due to the optional `GET` argument"]),
+    ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
+    ("sort_ro", &["", SORT_BY_NOTE]),
+];
+const SORT_BY_NOTE: &str = "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from \
+                            the content of the key we sort";
+const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear \
+                               anywhere in the argument array";
+
+/// Hints for clients and proxies. The rule: none.
+const TIPS: ByName = &[
+    (
+        "nondeterministic_output",
+        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl time \
+         ttl",
+    ),
+    ("nondeterministic_output_order", "command command|docs command|info command|list"),
+    (
+        "nondeterministic_output request_policy:all_shards response_policy:special",
+        "info memory|doctor memory|malloc-stats memory|stats",
+    ),
+    ("nondeterministic_output request_policy:special response_policy:special", "scan"),
+    ("request_policy:all_nodes response_policy:all_succeeded", ALL_NODES),
+    ("request_policy:all_shards nondeterministic_output_order", "keys"),
+    ("request_policy:all_shards response_policy:agg_sum", "dbsize"),
+    ("request_policy:all_shards response_policy:all_succeeded", "flushall flushdb memory|purge ping"),
+    ("request_policy:all_shards response_policy:special nondeterministic_output", "randomkey"),
+    ("request_policy:multi_shard", "mget"),
+    ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
+    ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
+];
+const ALL_NODES: &str = "client|setinfo client|setname config|resetstat config|rewrite config|set";
+
+/// ACL categories besides those that follow from flags. The rule: those of the group; none for a container.
+const CATEGORIES: ByName = &[
+    (
+        "@connection",
+        "command command|count command|docs command|getkeys command|getkeysandflags command|help",
+    ),
+    ("@connection", "command|info command|list wait"),
+    ("@keyspace", "dbsize flushall flushdb swapdb"),
+    ("@admin", "lastsave role"),
+    ("@set @sortedset @list", "sort sort_ro"),
+];
+
+/// All ACL categories, in the order in which they are shown.
+const CATEGORY_ORDER: &[&str] = &[
+    "@keyspace",
+    "@read",
+    "@write",
+    "@set",
+    "@sortedset",
+    "@list",
+    "@hash",
+    "@string",
+    "@bitmap",
+    "@hyperloglog",
+    "@geo",
+    "@stream",
+    "@pubsub",
+    "@admin",
+    "@fast",
+    "@slow",
+    "@blocking",
+    "@dangerous",
+    "@connection",
+    "@transaction",
+    "@scripting",
+];
+
+/// Commands for the server's own use. The rule: none is.
+const SYSTEM: &str = "debug";
+
+/// Commands that have something better: since when, and what.
+const DEPRECATED: &[(&str, &str, &str)] = &[
+    ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
+    ("getset", "6.2.0", "`SET` with the `!GET` argument"),
+    ("psetex", "2.6.12", "`SET` with the `PX` argument"),
+    ("quit", "7.2.0", "just closing the connection"),
+    ("rpoplpush", "6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
+    ("setex", "2.6.12", "`SET` with the `EX` argument"),
+    ("setnx", "2.6.12", "`SET` with the `NX` argument"),
+    ("substr", "2.0.0", "`GETRANGE`"),
+];
+
+/// What changed in a command, by version.
+const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    ("auth", &[("6.0.0", "Added ACL style (username and password).")]),
+    ("blpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("brpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("brpoplpush", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    (
+        "client|kill",
+        &[
+            ("2.8.12", "Added new filter format."),
+            ("2.8.12", "`ID` option."),
+            ("3.2.0", "Added `master` type in for `TYPE` option."),
+            (
+                "5.0.0",
+                "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility.",
+            ),
+            ("6.2.0", "`LADDR` option."),
+        ],
+    ),
+    (
+        "client|list",
+        &[
+            ("2.8.12", "Added unique client `id` field."),
+            ("5.0.0", "Added optional `TYPE` filter."),
+            ("6.0.0", "Added `user` field."),
+            (
+                "6.2.0",
+                "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter.",
+            ),
+            ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
+            ("7.0.3", "Added `ssub` field."),
+        ],
+    ),
+    ("client|pause", &[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")]),
+    ("command|info", &[("7.0.0", "Allowed to be called with no argument to get info on all commands.")]),
+    ("config|get", &[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")]),
+    ("config|set", &[("7.0.0", "Added the ability to set multiple parameters in one call.")]),
+    ("exists", &[("3.0.3", "Accepts multiple `key` arguments.")]),
+    ("expire", &[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]),
+    ("expireat", &[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]),
+    (
+        "flushall",
+        &[
+            ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+            ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+        ],
+    ),
+    (
+        "flushdb",
+        &[
+            ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+            ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+        ],
+    ),
+    (
+        "hello",
+        &[(
+            "6.2.0",
+            "`protover` made optional; when called without arguments the command reports the current connection's context.",
+        )],
+    ),
+    ("info", &[("7.0.0", "Added support for taking multiple section arguments.")]),
+    ("lpop", &[("6.2.0", "Added the `count` argument.")]),
+    ("lpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
+    ("lpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
+    ("pexpire", &[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]),
+    ("pexpireat", &[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]),
+    ("pttl", &[("2.8.0", "Added the -2 reply.")]),
+    (
+        "renamenx",
+        &[(
+            "3.2.0",
+            "The command no longer returns an error when source and destination names are the same.",
+        )],
+    ),
+    ("rpop", &[("6.2.0", "Added the `count` argument.")]),
+    ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
+    ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
+    ("scan", &[("6.0.0", "Added the `TYPE` subcommand.")]),
+    (
+        "set",
+        &[
+            ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+            ("6.0.0", "Added the `KEEPTTL` option."),
+            ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+            ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+        ],
+    ),
+    ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
+    ("ttl", &[("2.8.0", "Added the -2 reply.")]),
+];
+
+/// Where a key specification finds its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Find {
+    /// From position `first` on to `first + last` (from the end where `last` is negative), in steps.
+    Range { first: usize, last: i32, step: usize },
+    /// A number at this position, then that many keys.
+    Counted(usize),
+    /// Only the command can say.
+    Unknown,
+}
+
+/// A key specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeySpec {
+    /// `RO access` and the like.
+    pub uses: Vec<&'static str>,
+    pub find: Find,
+    pub note: Option<&'static str>,
+}
+
+/// The key specifications of a command, from the positions in its row and the uses above.
+pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
+    let command = entry.command;
+    let by_rule = if command.flags.has(Flag::Write) { "RW update" } else { "RO access" };
+    let uses = lookup(KEY_USES, entry.full_name).unwrap_or(by_rule);
+    let several = uses.split(',').filter(|uses| !uses.contains('?')).count() > 1;
+    let notes =
+        KEY_NOTES.iter().find(|(name, _)| *name == entry.full_name).map_or(&[][..], |(_, notes)| notes);
+    let spec = |(at, uses): (usize, &'static str)| {
+        let find = match command.keys {
+            _ if uses.contains('?') => Find::Unknown,
+            Keys::None => Find::Unknown,
+            Keys::At(first) => Find::Range { first, last: 0, step: 1 },
+            Keys::Range { first, step, .. } if several => {
+                Find::Range { first: first + at * step, last: 0, step: 1 }
+            }
+            Keys::Range { first, last, step } => {
+                Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
+            }
+            Keys::Counted(at) => Find::Counted(at),
+        };
+        let note = notes.get(at).copied().filter(|note| !note.is_empty());
+        KeySpec {
+            uses: uses.split(' ').filter(|word| !word.is_empty() && *word != "?").collect(),
+            find,
+            note,
+        }
+    };
+    if !has_keys(command) {
+        return Vec::new();
+    }
+    uses.split(',').enumerate().map(spec).collect()
+}
+
+/// Whether a command takes keys at all.
+pub(super) fn has_keys(command: &Command) -> bool {
+    command.keys != Keys::None
+}
+
+/// First key, last key, step, as `COMMAND INFO` showed them before there were key specifications.
+pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
+    match keys {
+        Keys::None | Keys::Counted(_) => (0, 0, 0),
+        Keys::At(at) => (at as i64, at as i64, 1),
+        Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
+    }
+}
+
+/// The flags that `COMMAND INFO` shows, in its order.
+pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
+    const WORDS: &[(Flag, &str)] = &[
+        (Flag::Write, "write"),
+        (Flag::Read, "readonly"),
+        (Flag::DenyOom, "denyoom"),
+        (Flag::Admin, "admin"),
+        (Flag::PubSub, "pubsub"),
+        (Flag::NoScript, "noscript"),
+        (Flag::Blocking, "blocking"),
+        (Flag::Loading, "loading"),
+        (Flag::Stale, "stale"),
+        (Flag::SkipMonitor, "skip_monitor"),
+        (Flag::SkipSlowlog, "skip_slowlog"),
+        (Flag::Fast, "fast"),
+        (Flag::NoAuth, "no_auth"),
+        (Flag::OptionalKeys, "no_mandatory_keys"),
+        (Flag::NoAsyncLoading, "no_async_loading"),
+        (Flag::NoMulti, "no_multi"),
+        (Flag::MovableKeys, "movablekeys"),
+        (Flag::AllowBusy, "allow_busy"),
+    ];
+    let flags = command.flags;
+    // Redis looks for keys that a range does not cover; a count in front of them is such a case.
+    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_));
+    WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
+}
+
+/// A command's ACL categories in Redis' order, as they follow from its flags, its group and the tables above.
+pub(super) fn categories(entry: &Entry) -> Vec<&'static str> {
+    let command = entry.command;
+    let mut found: Vec<&str> = Vec::new();
+    let explicit: Vec<&str> = CATEGORIES
+        .iter()
+        .filter(|(_, names)| names.split(' ').any(|name| name == entry.full_name))
+        .collect_words();
+    if explicit.is_empty() && !matches!(command.run, Run::Container) {
+        found.extend(group_category(command.group));
+    }
+    found.extend(explicit);
+    let flags: Flags = command.flags;
+    let mut by_flag = |flag, words: &[&'static str]| {
+        if flags.has(flag) {
+            found.extend(words);
+        }
+    };
+    by_flag(Flag::Write, &["@write"]);
+    by_flag(Flag::Read, &["@read"]);
+    by_flag(Flag::Admin, &["@admin", "@dangerous"]);
+    by_flag(Flag::Dangerous, &["@dangerous"]);
+    by_flag(Flag::PubSub, &["@pubsub"]);
+    by_flag(Flag::Blocking, &["@blocking"]);
+    found.push(if flags.has(Flag::Fast) { "@fast" } else { "@slow" });
+    CATEGORY_ORDER.iter().copied().filter(|category| found.contains(category)).collect()
+}
+
+trait CollectWords {
+    fn collect_words(self) -> Vec<&'static str>;
+}
+
+impl<'a, I: Iterator<Item = &'a (&'static str, &'static str)>> CollectWords for I {
+    fn collect_words(self) -> Vec<&'static str> {
+        self.flat_map(|(words, _)| words.split(' ')).collect()
+    }
+}
+
+fn group_category(group: Group) -> Option<&'static str> {
+    match group {
+        Group::String => Some("@string"),
+        Group::Generic => Some("@keyspace"),
+        Group::List => Some("@list"),
+        Group::Connection => Some("@connection"),
+        Group::Server => None,
+    }
+}
+
+/// Hints for clients and proxies.
+pub(super) fn tips(entry: &Entry) -> Vec<&'static str> {
+    lookup(TIPS, entry.full_name).into_iter().flat_map(|tips| tips.split(' ')).collect()
+}
+
+/// What changed in a command: version and text.
+pub(super) fn history(entry: &Entry) -> &'static [(&'static str, &'static str)] {
+    HISTORY.iter().find(|(name, _)| *name == entry.full_name).map_or(&[], |(_, history)| history)
+}
+
+/// Since when a command has something better, and what.
+pub(super) fn deprecated(entry: &Entry) -> Option<(&'static str, &'static str)> {
+    DEPRECATED.iter().find(|(name, ..)| *name == entry.full_name).map(|&(_, since, by)| (since, by))
+}
+
+/// Whether a command is for the server's own use.
+pub(super) fn is_system(entry: &Entry) -> bool {
+    SYSTEM.split(' ').any(|name| name == entry.full_name)
+}
