@@ -16,7 +16,11 @@ pub(super) fn rename(
     let (from, to) = (args.next()?, args.next()?);
     let (mut keys, key) = entered.at(from);
     if from == to {
-        return if keys.exists(key) { Ok(out.ok()) } else { Err(CommandError::NoSuchKey) };
+        if !keys.exists(key) {
+            return Err(CommandError::NoSuchKey);
+        }
+        out.ok();
+        return Ok(());
     }
     let value = keys.take(key).ok_or(CommandError::NoSuchKey)?;
     let (mut keys, key) = entered.at(to);
