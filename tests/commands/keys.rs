@@ -672,7 +672,7 @@ fn difference(script: &[Op], remote: &mut Remote, valkey: bool) -> Option<String
             // Valkey 9 reads cursors anew, and has no shared integers.
             let newer = valkey
                 && (matches!(&theirs, Value::Error(text) if text.starts_with(b"ERR invalid cursor"))
-                    || op.name() == b"SCAN" && op.0[1].starts_with(b" ")
+                    || op.name() == b"SCAN" && op.0.get(1).is_some_and(|cursor| cursor.starts_with(b" "))
                     || op.0.get(1).is_some_and(|of| of.eq_ignore_ascii_case(b"REFCOUNT")));
             // A copy of a shared integer is a value of its own in Redis; here nobody can tell.
             let copied = op.0.get(1).is_some_and(|of| of.eq_ignore_ascii_case(b"REFCOUNT"))
