@@ -669,11 +669,13 @@ fn difference(script: &[Op], remote: &mut Remote, valkey: bool) -> Option<String
         let theirs = answer(remote, op);
         for local in &mut locals {
             let ours = answer(local, op);
-            // Valkey 9 reads cursors anew, and has no shared integers.
+            // Valkey 9 reads cursors anew, has no shared integers, and embeds longer strings.
             let newer = valkey
                 && (matches!(&theirs, Value::Error(text) if text.starts_with(b"ERR invalid cursor"))
                     || op.name() == b"SCAN" && op.0.get(1).is_some_and(|cursor| cursor.starts_with(b" "))
-                    || op.0.get(1).is_some_and(|of| of.eq_ignore_ascii_case(b"REFCOUNT")));
+                    || ["REFCOUNT", "ENCODING"]
+                        .iter()
+                        .any(|word| op.0.get(1).is_some_and(|of| of.eq_ignore_ascii_case(word.as_bytes()))));
             // A copy of a shared integer is a value of its own in Redis; here nobody can tell.
             let copied = op.0.get(1).is_some_and(|of| of.eq_ignore_ascii_case(b"REFCOUNT"))
                 && script[..at].iter().any(|op| op.name() == b"COPY");
