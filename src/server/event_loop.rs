@@ -171,10 +171,12 @@ impl EventLoop {
                     WAKE => {}
                     Token(number) if number < CONNECTIONS => self.accept(number - LISTENERS),
                     token => {
-                        if let Some(connection) = self.connection(token)
-                            && (event.is_readable() || event.is_read_closed() || event.is_error())
-                        {
-                            connection.note_readable();
+                        if let Some(connection) = self.connection(token) {
+                            if event.is_read_closed() || event.is_error() {
+                                connection.note_ended();
+                            } else if event.is_readable() {
+                                connection.note_readable();
+                            }
                         }
                         self.drive(token);
                     }
