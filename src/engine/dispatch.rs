@@ -14,6 +14,7 @@ use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, Keys, Run, TABLE};
 use crate::reply::Sink;
 use crate::shard::Now;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -180,7 +181,7 @@ impl<'e> Batch<'e> {
                 guard.stats.calls[entry.id] += 1;
                 if guard.waiters.fill_reaches_beyond(key.bytes) && command.flags.has(Flag::Write) {
                     self.leave();
-                    let mut entered = Entered::enter_all(self.engine, view);
+                    let mut entered = self.engine.enter_to_write(|| std::iter::once(key.bytes), view);
                     let (mut keyspace, key) = entered.at(key.bytes);
                     let result = function(&mut keyspace, key, &mut args, out);
                     entered.leave();
@@ -280,24 +281,38 @@ impl<'e> Batch<'e> {
 }
 
 impl Engine {
-    /// Enters the shards of keys that are to be written: all shards, where somebody waits for one of the keys whose
-    /// service may need another shard.
+    /// Enters the shards of keys that are to be written, and those that serving whoever waits for one of them takes.
     pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
         &self,
         keys: impl Fn() -> K,
         view: View,
     ) -> Entered<'_> {
         let shard_of = |key: &[u8]| self.router().route(key).0;
-        let mut entered = Entered::enter(self, keys().map(shard_of).collect(), view);
-        if entered.shards().any(|shard| shard.waiters.reach_beyond())
-            && keys().any(|key| {
-                entered.shard(shard_of(key)).is_some_and(|shard| shard.waiters.fill_reaches_beyond(key))
-            })
-        {
-            drop(entered);
-            return Entered::enter_all(self, view);
+        let mut shards: SmallVec<[usize; 8]> = keys().map(shard_of).collect();
+        // Another shard may lie before these, and nobody goes back: so they are left, and entered anew together. Those
+        // who wait may be others by then; after the second time they are not asked again.
+        for _ in 0..2 {
+            let mut entered = Entered::enter(self, shards.clone(), view);
+            if !entered.shards().any(|shard| shard.waiters.reach_beyond()) {
+                return entered;
+            }
+            let entered_len = shards.len();
+            for key in keys() {
+                let Some(shard) = entered.shard(shard_of(key)) else { continue };
+                if !shard.waiters.fill_reaches_beyond(key) {
+                    continue;
+                }
+                let Some(others) = shard.waiters.fill_reach(key) else {
+                    drop(entered);
+                    return Entered::enter_all(self, view);
+                };
+                shards.extend(others);
+            }
+            if shards.iter().skip(entered_len).all(|&shard| entered.holds(shard)) {
+                return entered;
+            }
         }
-        entered
+        Entered::enter_all(self, view)
     }
 }
 
