@@ -9,7 +9,8 @@ use damselfly::clock::Clock;
 use damselfly::command::error::CommandError;
 use damselfly::config::Config;
 use damselfly::embed::{
-    Bytes, Condition, CopyOptions, Damselfly, End, Error, Lifetime, Position, Positions, SetOptions, Touch, Type,
+    Bytes, Condition, CopyOptions, Damselfly, End, Error, Lifetime, Position, Positions, SetOptions, Touch,
+    Type,
 };
 use damselfly::reply::Reply;
 use std::collections::HashSet;
@@ -556,7 +557,7 @@ async fn a_wait_can_be_ended_by_others() {
     let waiting = wait(&db);
     let id = id_of(&db).await;
     assert_eq!(db.call(["CLIENT", "UNBLOCK", &id, "ERROR"]), Ok(Reply::Int(1)));
-    assert_eq!(waiting.await.unwrap(), Err(Error::Unblocked));
+    assert_eq!(waiting.await.unwrap(), Err(Error::Command(CommandError::Unblocked)));
     let waiting = wait(&db);
     let id = id_of(&db).await;
     db.call(["CLIENT", "KILL", "ID", &id]).unwrap();

@@ -44,7 +44,7 @@ pub(super) struct Shared {
 }
 
 /// Outputs that a loop keeps.
-const SPARE_MAX: usize = 64;
+const SPARE_MAX: usize = 16;
 
 /// Counted here, and added to the engine's counters once a round of the loop.
 #[derive(Debug, Default)]
