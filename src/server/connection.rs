@@ -123,6 +123,8 @@ pub(super) struct Connection {
     waiter: Option<Arc<Waiter>>,
     /// The socket may have more to read.
     readable: bool,
+    /// The peer's end was announced, perhaps together with its last bytes: read up to it, for no other event comes.
+    ended: bool,
     /// Since when the soft limit of unread replies is exceeded, Unix ms.
     soft_since_ms: Option<u64>,
 }
@@ -140,6 +142,7 @@ impl Connection {
             waiter: None,
             // Bytes may have come before the socket was registered.
             readable: true,
+            ended: false,
             soft_since_ms: None,
         }
     }
@@ -165,6 +168,11 @@ impl Connection {
 
     pub(super) fn note_readable(&mut self) {
         self.readable = true;
+    }
+
+    pub(super) fn note_ended(&mut self) {
+        self.readable = true;
+        self.ended = true;
     }
 
     /// Does what can be done now; see the module's text.
@@ -212,7 +220,7 @@ impl Connection {
         };
         shared.counts.reads += 1;
         shared.counts.bytes_in += read as u64;
-        self.readable = read == shared.read.len();
+        self.readable = self.ended || read == shared.read.len();
         if self.pending.is_empty() {
             // Run where it was read; only what is left is copied.
             let buffer = std::mem::take(&mut shared.read);
@@ -345,7 +353,7 @@ impl Connection {
                     shared.counts.bytes_in += read as u64;
                     self.pending.extend_from_slice(&shared.read[..read]);
                     self.note_pending();
-                    self.readable = read == shared.read.len();
+                    self.readable = self.ended || read == shared.read.len();
                     if self.pending.len() > shared.engine.settings().client_query_buffer_limit() {
                         return Ok(Next::Close);
                     }

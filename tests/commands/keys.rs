@@ -1,4 +1,7 @@
-//! Keys of any type.
+//! Keys of any type: scripts here, random ones beside real servers in `random`, many keys at once in `many`.
+
+mod many;
+mod random;
 
 mod real;
 mod whole;

@@ -13,7 +13,7 @@ pub(super) fn rename(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (from, to) = (args.next()?, args.next()?);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut keys, key) = entered.at(from);
     if from == to {
         if !keys.exists(key) {
@@ -37,7 +37,7 @@ pub(super) fn renamenx(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (from, to) = (args.next()?, args.next()?);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut keys, key) = entered.at(from);
     if !keys.exists(key) {
         return Err(CommandError::NoSuchKey);
@@ -56,7 +56,7 @@ pub(super) fn r#move(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let name = args.next()?;
+    let name = args.required()?;
     let (from, to) = (entered.db(), args.db(entered.engine().databases())?);
     if from == to {
         return Err(CommandError::SameObject);
@@ -88,7 +88,7 @@ pub(super) fn copy(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (from, to) = (args.next()?, args.next()?);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut db, mut replace) = (entered.db(), false);
     while args.left() > 0 {
         if args.eat("REPLACE") {
