@@ -15,16 +15,17 @@
 //! a timeout, a kill and a push that come together end in exactly one of the three. The lock's place in the order
 //! is behind the doors: nobody who holds it enters a shard.
 //!
-//! A waiter that needs a second shard (several keys, a move between lists) is marked so in the queues; a write to a
-//! key that somebody waits for, on a shard with such a mark, enters all shards before it runs. The next author of a
-//! blocking command owes: `serve` that takes nothing unless it can deliver, and an `undo` for what it took; whoever
-//! adds a way to write owes [`Engine::enter_to_write`].
+//! A waiter that needs other shards (several keys, a move between lists) has them named in the queues; a write to a
+//! key that somebody waits for enters those as well before it runs, or all shards where a move may pass on what it
+//! moved to who knows whom. Nobody else pays for it. The next author of a blocking command owes: `serve` that takes
+//! nothing unless it can deliver, and an `undo` for what it took; whoever adds a way to write owes
+//! [`Engine::enter_to_write`].
 
 use super::Engine;
 use super::door::{Entered, View};
 use crate::command::error::CommandError;
 use crate::reply::{Reply, Sink};
-use crate::shard::waiters::{Place, Reach, Ticket};
+use crate::shard::waiters::{Place, Ticket};
 use crate::shard::{ReadyKey, Type};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -224,12 +225,15 @@ impl Engine {
             state: Mutex::new(State::Waiting),
             owner,
         });
-        let wants = waiter.op.wants();
+        let fills = !waiter.op.other_keys().is_empty();
         for (key, &index) in waiter.keys.iter().zip(&waiter.shards) {
-            let here = waiter.shards.iter().all(|&other| other == index);
-            let reach = if here { Reach::Here } else { Reach::Beyond };
+            let mut others: SmallVec<[usize; 4]> =
+                waiter.shards.iter().copied().filter(|&other| other != index).collect();
+            others.sort_unstable();
+            others.dedup();
+            let place = Place { others: others.as_slice().into(), fills, wants: waiter.op.wants() };
             if let Some(shard) = entered.shard(index) {
-                shard.waiters.add(waiter.db, key, ticket, Place { reach, wants });
+                shard.waiters.add(waiter.db, key, ticket, place);
             }
         }
         entered.poke |= self.register(&waiter);

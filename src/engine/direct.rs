@@ -62,7 +62,7 @@ impl Engine {
         let mut guard = self.door(index).enter();
         if guard.waiters.fill_reaches_beyond(key.bytes) {
             drop(guard);
-            return self.write_everywhere(db, key, f);
+            return self.write_with_others(db, key, f);
         }
         let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())), key);
         if !guard.ready.is_empty() || guard.has_garbage() {
@@ -77,16 +77,16 @@ impl Engine {
         result
     }
 
-    /// The same where a waiter on the shard may have to be served from another one.
+    /// The same where somebody waits for the key whose service may take other shards.
     #[cold]
-    fn write_everywhere<R>(
+    fn write_with_others<R>(
         &self,
         db: usize,
         key: Key<'_>,
         f: impl FnOnce(&mut Keyspace<'_>, Key<'_>) -> R,
     ) -> R {
         let view = View { db, now_ms: self.clock().now_ms(), no_touch: false };
-        let mut entered = Entered::enter_all(self, view);
+        let mut entered = self.enter_to_write(|| std::iter::once(key.bytes), view);
         let (mut keyspace, key) = entered.at(key.bytes);
         let result = f(&mut keyspace, key);
         entered.leave();
@@ -107,7 +107,11 @@ impl Engine {
         f: impl FnOnce(&mut Keyspace<'_>) -> R,
     ) -> Option<R> {
         let mut guard = self.doors().get(index)?.enter();
-        Some(f(&mut guard.keyspace(db, Now::Lazy(self.clock()))))
+        let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())));
+        if guard.has_garbage() {
+            self.leave_with_news(index, guard, db);
+        }
+        Some(result)
     }
 
     /// A client that stands in no registry, for calls in process that no other client need see.

@@ -11,9 +11,10 @@ use super::session::{ReplyMode, Session};
 use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
-use crate::command::table::{Entry, Flag, Run, TABLE};
+use crate::command::table::{Entry, Flag, Keys, Run, TABLE};
 use crate::reply::Sink;
 use crate::shard::Now;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -42,6 +43,8 @@ pub struct Batch<'e> {
     held_for: u32,
     now_ms: u64,
     commands: u64,
+    /// The row of the last command.
+    last: Option<&'static Entry>,
 }
 
 impl<'e> Batch<'e> {
@@ -50,7 +53,7 @@ impl<'e> Batch<'e> {
     pub fn new(engine: &'e Engine) -> Self {
         let now_ms = engine.clock().now_ms();
         engine.stats().sample_rate(engine, now_ms);
-        Self { engine, held: None, held_for: 0, now_ms, commands: 0 }
+        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None }
     }
 
     /// The time of its commands, Unix ms.
@@ -100,8 +103,6 @@ impl<'e> Batch<'e> {
             ReplyMode::On => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
-            // The reply to be skipped is the one that comes when the wait ends.
-            ReplyMode::Skip if matches!(flow, Flow::Wait(_)) => {}
             ReplyMode::Skip => {
                 out.rollback(mark);
                 session.reply_mode = ReplyMode::On;
@@ -132,9 +133,14 @@ impl<'e> Batch<'e> {
     }
 
     /// Finds the row, and refuses what the table alone can refuse.
-    fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+    fn find(&mut self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let name = argv.first().copied().unwrap_or_default();
-        let mut entry = TABLE.find(name).ok_or_else(|| unknown(argv))?;
+        let mut entry = match self.last {
+            // Pipelines repeat themselves.
+            Some(last) if name.eq_ignore_ascii_case(last.command.name.as_bytes()) => last,
+            _ => TABLE.find(name).ok_or_else(|| unknown(argv))?,
+        };
+        self.last = Some(entry);
         if let Some(sub) = argv.get(1)
             && !entry.subcommands.is_empty()
         {
@@ -165,14 +171,17 @@ impl<'e> Batch<'e> {
         let command = entry.command;
         match command.run {
             Run::Key(function) => {
-                let at = command.keys.positions(argv).next().unwrap_or(1);
+                let at = match command.keys {
+                    Keys::At(at) => at,
+                    keys => keys.positions(argv).next().unwrap_or(1),
+                };
                 let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
                 let mut args = Args::behind(argv, at);
                 let guard = self.hold(index);
                 guard.stats.calls[entry.id] += 1;
                 if guard.waiters.fill_reaches_beyond(key.bytes) && command.flags.has(Flag::Write) {
                     self.leave();
-                    let mut entered = Entered::enter_all(self.engine, view);
+                    let mut entered = self.engine.enter_to_write(|| std::iter::once(key.bytes), view);
                     let (mut keyspace, key) = entered.at(key.bytes);
                     let result = function(&mut keyspace, key, &mut args, out);
                     entered.leave();
@@ -230,7 +239,7 @@ impl<'e> Batch<'e> {
         self.leave();
         self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
         let command = entry.command;
-        if matches!(command.keys, crate::command::table::Keys::None) || command.flags.has(Flag::TouchesAll) {
+        if matches!(command.keys, Keys::None) || command.flags.has(Flag::TouchesAll) {
             return Entered::enter_all(self.engine, view);
         }
         let keys = || command.keys.positions(argv).filter_map(|at| argv.get(at).copied());
@@ -272,24 +281,38 @@ impl<'e> Batch<'e> {
 }
 
 impl Engine {
-    /// Enters the shards of keys that are to be written: all shards, where somebody waits for one of the keys whose
-    /// service may need another shard.
+    /// Enters the shards of keys that are to be written, and those that serving whoever waits for one of them takes.
     pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
         &self,
         keys: impl Fn() -> K,
         view: View,
     ) -> Entered<'_> {
         let shard_of = |key: &[u8]| self.router().route(key).0;
-        let mut entered = Entered::enter(self, keys().map(shard_of).collect(), view);
-        if entered.shards().any(|shard| shard.waiters.reach_beyond())
-            && keys().any(|key| {
-                entered.shard(shard_of(key)).is_some_and(|shard| shard.waiters.fill_reaches_beyond(key))
-            })
-        {
-            drop(entered);
-            return Entered::enter_all(self, view);
+        let mut shards: SmallVec<[usize; 8]> = keys().map(shard_of).collect();
+        // Another shard may lie before these, and nobody goes back: so they are left, and entered anew together. Those
+        // who wait may be others by then; after the second time they are not asked again.
+        for _ in 0..2 {
+            let mut entered = Entered::enter(self, shards.clone(), view);
+            if !entered.shards().any(|shard| shard.waiters.reach_beyond()) {
+                return entered;
+            }
+            let entered_len = shards.len();
+            for key in keys() {
+                let Some(shard) = entered.shard(shard_of(key)) else { continue };
+                if !shard.waiters.fill_reaches_beyond(key) {
+                    continue;
+                }
+                let Some(others) = shard.waiters.fill_reach(key) else {
+                    drop(entered);
+                    return Entered::enter_all(self, view);
+                };
+                shards.extend(others);
+            }
+            if shards.iter().skip(entered_len).all(|&shard| entered.holds(shard)) {
+                return entered;
+            }
         }
-        entered
+        Entered::enter_all(self, view)
     }
 }
 

@@ -176,7 +176,33 @@ impl Arena {
         &mut page.data[at..at + size]
     }
 
+    /// Two slots at once, the second to be written. They are different slots.
+    #[inline]
+    pub fn pair(&mut self, from: Handle, to: Handle) -> (&[u8], &mut [u8]) {
+        let range = |page: &Page, handle: Handle| {
+            let size = page.slot_bytes as usize;
+            handle.slot() * size..(handle.slot() + 1) * size
+        };
+        if from.page() == to.page() {
+            let page = &mut self.pages[from.page()];
+            let ranges = [range(page, from), range(page, to)];
+            match page.data.get_disjoint_mut(ranges) {
+                Ok([from, to]) => (from, to),
+                Err(_) => unreachable!("two slots of a page do not overlap"),
+            }
+        } else {
+            match self.pages.get_disjoint_mut([from.page(), to.page()]) {
+                Ok([old, new]) => {
+                    let (at, to) = (range(old, from), range(new, to));
+                    (&old.data[at], &mut new.data[to])
+                }
+                Err(_) => unreachable!("a handle names a page of its arena"),
+            }
+        }
+    }
+
     /// The length of the slot that a request for `len` bytes would get.
+    #[inline]
     #[must_use]
     pub fn slot_bytes_for(len: usize) -> usize {
         if len > SLOT_BYTES_MAX { len } else { CLASS_BYTES[class_of(len)] as usize }

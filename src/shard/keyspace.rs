@@ -256,9 +256,14 @@ impl<'a> Keyspace<'a> {
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
+        let db = &mut self.shard.dbs[self.db];
+        if let (Some(found), NewValue::Inline(kind, bytes)) = (&old, &value)
+            && db.rewrite(key.hash, (found.handle, &found.head), (*kind, bytes), expires_at_ms, idle)
+        {
+            return found.handle;
+        }
         let old = old.map(|found| found.handle);
-        let (handle, lost) =
-            self.shard.dbs[self.db].put(key.hash, old, key.bytes, value, expires_at_ms, idle);
+        let (handle, lost) = db.put(key.hash, old, key.bytes, value, expires_at_ms, idle);
         if let Some(object) = lost {
             self.shard.discard(object);
         }
@@ -644,7 +649,7 @@ impl<'a> Keyspace<'a> {
             let idle = self.idle_now();
             self.shard.stats.dirty += 1;
             let db = &mut self.shard.dbs[self.db];
-            let mut value = db.edit(key.hash, found.handle);
+            let mut value = db.edit(key.hash, found.handle, found.head);
             let len = value.bytes().len();
             let at = offset.min(len);
             let covered = (len - at).min(bytes.len());
@@ -714,37 +719,39 @@ impl<'a> Keyspace<'a> {
         f: impl FnOnce(&mut List<'_, InlineValue<'_>>) -> R,
     ) -> Result<Option<R>, WrongType> {
         let limit = self.shard.settings.list_node;
-        let handle = match self.find(key) {
+        let found = match self.find(key) {
             Some(found) => match found.head.kind {
-                Kind::ListObject => found.handle,
+                Kind::ListObject => Ok(found),
                 Kind::PackedList => {
                     let bytes = found.head.value(self.shard.dbs[self.db].bytes(found.handle));
                     if adding.is_empty()
                         || list::packed_fits(bytes, adding.iter().copied(), limit, INLINE_BYTES_MAX)
                     {
-                        found.handle
+                        Ok(found)
                     } else {
                         let deque = Object::List(Box::new(Deque::from_packed(bytes, limit)));
-                        self.store(key, Some(found), NewValue::Object(deque), Expires::Keep)
+                        Err(self.store(key, Some(found), NewValue::Object(deque), Expires::Keep))
                     }
                 }
                 _ => return Err(WrongType),
             },
             None if insert == Inserted::Never => return Ok(None),
             None if list::packed_fits(&[], adding.iter().copied(), limit, INLINE_BYTES_MAX) => {
-                self.store(key, None, NewValue::Inline(Kind::PackedList, &[]), Expires::Clear)
+                Err(self.store(key, None, NewValue::Inline(Kind::PackedList, &[]), Expires::Clear))
             }
             None => {
                 let deque = Object::List(Box::new(Deque::new(limit)));
-                self.store(key, None, NewValue::Object(deque), Expires::Clear)
+                Err(self.store(key, None, NewValue::Object(deque), Expires::Clear))
             }
         };
         let idle = self.idle_now();
         self.shard.stats.dirty += 1;
         let db = &mut self.shard.dbs[self.db];
+        // An entry that was written just now is read again.
+        let Found { handle, head } = found.unwrap_or_else(|handle| Found { handle, head: db.head(handle) });
         entry::set_idle(db.bytes_mut(handle), idle);
-        let (result, before, after, handle) = if db.head(handle).kind == Kind::PackedList {
-            let mut list = List::Packed(Packed::new(db.edit(key.hash, handle)));
+        let (result, before, after, handle) = if head.kind == Kind::PackedList {
+            let mut list = List::Packed(Packed::new(db.edit(key.hash, handle, head)));
             let before = list.len();
             let result = f(&mut list);
             let after = list.len();

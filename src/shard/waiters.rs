@@ -13,34 +13,37 @@ use std::ops::Bound;
 /// A waiter's number; lower ones came first.
 pub type Ticket = u64;
 
-/// What a waiter needs to be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Only the shard of the key it waits for.
-    Here,
-    /// Another shard as well (several keys, a move between lists): whoever fills the key must have entered that
-    /// one, too.
-    Beyond,
-}
-
 /// A waiter's place in the queue of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// What serving it takes.
-    pub reach: Reach,
+    /// The shards besides this one that serving it takes (several keys, a move between lists): whoever fills the key
+    /// must have entered them, too.
+    pub others: Box<[usize]>,
+    /// Whether serving it may fill another key, and so give others their turn.
+    pub fills: bool,
     /// The type a key must have to be worth a look; `None` for any.
     pub wants: Option<Type>,
 }
 
-type Queues = HashMap<Box<[u8]>, BTreeMap<Ticket, Place>>;
+/// Those who wait for one key.
+#[derive(Debug, Default)]
+struct Queue {
+    places: BTreeMap<Ticket, Place>,
+    /// What `others` of all places come to: how often each shard stands there.
+    others: BTreeMap<usize, usize>,
+}
+
+type Queues = HashMap<Box<[u8]>, Queue>;
 
 /// The waiters of one shard, per database and key.
 #[derive(Debug, Default)]
 pub struct Waiters {
     queues: HashMap<usize, Queues>,
-    /// How many entries reach beyond this shard.
-    beyond: usize,
     len: usize,
+    /// How many places need another shard.
+    beyond: usize,
+    /// How many places may fill another key.
+    filling: usize,
 }
 
 impl Waiters {
@@ -68,25 +71,47 @@ impl Waiters {
         self.reach_beyond() && self.queues.values().any(|queues| queues.contains_key(key))
     }
 
-    /// Queues a waiter for a key. O(log n).
-    pub fn add(&mut self, db: usize, key: &[u8], ticket: Ticket, place: Place) {
-        let queue = self.queues.entry(db).or_default().entry(key.into()).or_default();
-        if queue.insert(ticket, place).is_none() {
-            self.len += 1;
-            self.beyond += usize::from(place.reach == Reach::Beyond);
-        }
+    /// The other shards that serving whoever waits for this key may take, in whichever database; `None` where that
+    /// cannot be told, because what fills one key may go on to another. O(databases with waiters + shards named).
+    pub fn fill_reach(&self, key: &[u8]) -> Option<impl Iterator<Item = usize>> {
+        let queues = self.queues.values().filter_map(move |queues| queues.get(key));
+        (self.filling == 0).then(|| queues.flat_map(|queue| queue.others.keys().copied()))
     }
 
-    /// Takes a waiter out of a key's queue; whether it was there. O(log n).
+    /// Queues a waiter for a key; naming the key twice is naming it once. O(log n + shards named).
+    pub fn add(&mut self, db: usize, key: &[u8], ticket: Ticket, place: Place) {
+        let queue = self.queues.entry(db).or_default().entry(key.into()).or_default();
+        if queue.places.contains_key(&ticket) {
+            return;
+        }
+        self.len += 1;
+        self.beyond += usize::from(!place.others.is_empty());
+        self.filling += usize::from(place.fills);
+        for &shard in &place.others {
+            *queue.others.entry(shard).or_default() += 1;
+        }
+        queue.places.insert(ticket, place);
+    }
+
+    /// Takes a waiter out of a key's queue; whether it was there. O(log n + shards named).
     pub fn remove(&mut self, db: usize, key: &[u8], ticket: Ticket) -> bool {
         let Some(queues) = self.queues.get_mut(&db) else { return false };
         let Some(queue) = queues.get_mut(key) else { return false };
-        let Some(place) = queue.remove(&ticket) else { return false };
-        if queue.is_empty() {
+        let Some(place) = queue.places.remove(&ticket) else { return false };
+        self.len -= 1;
+        self.beyond -= usize::from(!place.others.is_empty());
+        self.filling -= usize::from(place.fills);
+        for shard in &place.others {
+            if let Some(count) = queue.others.get_mut(shard) {
+                *count -= 1;
+                if *count == 0 {
+                    queue.others.remove(shard);
+                }
+            }
+        }
+        if queue.places.is_empty() {
             queues.remove(key);
         }
-        self.len -= 1;
-        self.beyond -= usize::from(place.reach == Reach::Beyond);
         true
     }
 
@@ -97,7 +122,7 @@ impl Waiters {
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         let queue = self.queues.get(&db)?.get(key)?;
         let interested = |place: &Place| place.wants.is_none_or(|wanted| wanted == holds);
-        queue.range(behind).find(|(_, place)| interested(place)).map(|(&ticket, _)| ticket)
+        queue.places.range(behind).find(|(_, place)| interested(place)).map(|(&ticket, _)| ticket)
     }
 
     /// Whether anyone waits for the key. O(1).
@@ -122,28 +147,34 @@ impl Waiters {
 mod tests {
     use super::*;
 
-    const LIST: Place = Place { reach: Reach::Here, wants: Some(Type::List) };
+    /// Someone who waits for a list.
+    fn list(others: &[usize]) -> Place {
+        Place { others: others.into(), fills: false, wants: Some(Type::List) }
+    }
+
+    fn reach(waiters: &Waiters, key: &[u8]) -> Option<Vec<usize>> {
+        waiters.fill_reach(key).map(|shards| shards.collect())
+    }
 
     #[test]
     fn the_first_to_come_is_the_first_in_line_whatever_the_order_of_adding() {
         let mut waiters = Waiters::default();
-        waiters.add(0, b"k", 7, LIST);
-        waiters.add(0, b"k", 3, Place { reach: Reach::Beyond, wants: None });
+        waiters.add(0, b"k", 7, list(&[]));
+        waiters.add(0, b"k", 3, list(&[]));
+        assert!(waiters.wanted(0, b"k") && !waiters.wanted(1, b"k"));
         assert_eq!(waiters.next_after(0, b"k", 0, Type::List), Some(3));
-        assert!(waiters.reach_beyond() && waiters.wanted(0, b"k") && !waiters.wanted(1, b"k"));
-        assert!(waiters.fill_reaches_beyond(b"k") && !waiters.fill_reaches_beyond(b"other"));
         assert_eq!(waiters.next_after(0, b"k", 3, Type::List), Some(7));
         assert!(waiters.remove(0, b"k", 3) && !waiters.remove(0, b"k", 3));
         assert_eq!(waiters.next_after(0, b"k", 0, Type::List), Some(7));
-        assert!(waiters.remove(0, b"k", 7) && waiters.is_empty() && !waiters.reach_beyond());
+        assert!(waiters.remove(0, b"k", 7) && waiters.is_empty());
         assert_eq!(waiters.keys(0).count(), 0);
     }
 
     #[test]
     fn a_waiter_is_passed_over_by_a_value_of_a_type_it_does_not_want() {
         let mut waiters = Waiters::default();
-        waiters.add(0, b"k", 1, LIST);
-        waiters.add(0, b"k", 2, Place { reach: Reach::Here, wants: None });
+        waiters.add(0, b"k", 1, list(&[]));
+        waiters.add(0, b"k", 2, Place::default());
         assert_eq!(waiters.next_after(0, b"k", 0, Type::String), Some(2));
         assert_eq!(waiters.next_after(0, b"k", 2, Type::List), None);
     }
@@ -151,8 +182,29 @@ mod tests {
     #[test]
     fn a_key_named_twice_is_waited_for_once() {
         let mut waiters = Waiters::default();
-        waiters.add(0, b"k", 1, LIST);
-        waiters.add(0, b"k", 1, LIST);
-        assert!(waiters.remove(0, b"k", 1) && waiters.is_empty());
+        waiters.add(0, b"k", 1, list(&[3]));
+        waiters.add(0, b"k", 1, list(&[3]));
+        assert!(waiters.remove(0, b"k", 1) && waiters.is_empty() && !waiters.reach_beyond());
+    }
+
+    #[test]
+    fn the_reach_of_a_key_is_that_of_those_who_wait_for_it() {
+        let mut waiters = Waiters::default();
+        waiters.add(0, b"k", 1, list(&[3, 5]));
+        waiters.add(2, b"k", 2, list(&[7]));
+        waiters.add(0, b"other", 3, list(&[]));
+        assert!(waiters.fill_reaches_beyond(b"k") && waiters.fill_reaches_beyond(b"other"));
+        assert!(!waiters.fill_reaches_beyond(b"nobody's"));
+        let mut shards = reach(&waiters, b"k").unwrap();
+        shards.sort_unstable();
+        assert_eq!((shards, reach(&waiters, b"other")), (vec![3, 5, 7], Some(vec![])));
+        // Who fills another key makes the reach unknown.
+        waiters.add(0, b"other", 4, Place { others: [9].into(), fills: true, wants: None });
+        assert_eq!(reach(&waiters, b"k"), None);
+        waiters.remove(0, b"other", 4);
+        waiters.remove(0, b"k", 1);
+        assert_eq!(reach(&waiters, b"k"), Some(vec![7]));
+        waiters.remove(2, b"k", 2);
+        assert!(!waiters.reach_beyond() && !waiters.is_empty());
     }
 }

@@ -145,8 +145,13 @@ impl Made {
         }
         // Nobody serves these scripts, so a wait has to end by itself.
         if self.command.flags.has(Flag::Blocking) {
-            for arg in argv.iter_mut().skip(first) {
-                if arg.iter().all(|byte| b"0.-".contains(byte)) && !arg.is_empty() {
+            let last = argv.len() - 1;
+            for (at, arg) in argv.iter_mut().enumerate().skip(first) {
+                let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<f64>().ok());
+                let for_ever = number.is_some_and(|number| number.abs() < 0.001);
+                // A timeout stands first or last.
+                let long = (at == first || at == last) && number.is_some_and(|number| number > 0.1);
+                if for_ever || long {
                     *arg = b"0.01".to_vec();
                 }
             }
