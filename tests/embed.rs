@@ -3,6 +3,7 @@
 //! The commands behind the calls are held to Redis' behaviour by tests/commands; here it is that the handle says the
 //! same in types, and what only a handle can do.
 
+#![expect(clippy::disallowed_methods, reason = "what is tested is measured from outside")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use damselfly::clock::Clock;

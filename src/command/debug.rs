@@ -39,7 +39,7 @@ fn debug(
              restart the server.",
         ));
     }
-    let given = args.next()?;
+    let given = args.required()?;
     match (given.to_ascii_lowercase().as_slice(), args.rest()) {
         (b"sleep", [seconds]) => {
             sleep(engine, seconds);

@@ -88,7 +88,7 @@ pub fn skew(hash: u32) -> u32 {
     const LINEAR: u64 = 2_819_645_809;
     const SQUARE: u64 = (1 << 32) - LINEAR;
     let u = u64::from(hash);
-    ((u * LINEAR + (u * u >> 32) * SQUARE) >> 32) as u32
+    ((u * LINEAR + ((u * u) >> 32) * SQUARE) >> 32) as u32
 }
 
 impl Table {

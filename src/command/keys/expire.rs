@@ -78,7 +78,7 @@ fn set(
     out: &mut dyn Sink,
     unit: Unit,
 ) -> Result<(), CommandError> {
-    let given = args.next()?;
+    let given = args.required()?;
     // The options come first: of two mistakes Redis names theirs.
     let conditions = Conditions::parse(args)?;
     let given = parse_int(given).ok_or(CommandError::NotAnInteger)?;

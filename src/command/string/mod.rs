@@ -216,7 +216,7 @@ fn getset(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let value = args.next()?;
+    let value = args.required()?;
     write_old(keys, key, out)?;
     keys.set_string(key, value, Expires::Clear);
     Ok(())
@@ -245,7 +245,7 @@ fn setnx(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let value = args.next()?;
+    let value = args.required()?;
     let set = keys.set_string_if(key, value, Expires::Clear, Condition::Absent);
     out.int(i64::from(set));
     Ok(())
