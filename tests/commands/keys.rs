@@ -1,7 +1,4 @@
-//! Keys of any type: scripts here, random ones beside real servers in `random`, many keys at once in `many`.
-
-mod many;
-mod random;
+//! Keys of any type.
 
 mod real;
 mod whole;
