@@ -1,6 +1,7 @@
 //! The server's process: flags, configuration, log, server.
 
 use damselfly::config::{Config, ConfigText};
+use damselfly::process;
 use damselfly::server::{self, cli, logging};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), Box<dyn error::Error>> {
+    process::name_allocator("mimalloc");
     let options = match cli::parse(env::args_os())? {
         cli::Request::Run(options) => options,
         cli::Request::Print(text) => return Ok(io::stdout().write_all(text.as_bytes())?),

@@ -4,7 +4,7 @@
 //! are zero and names are what the program was compiled for. Nothing here decides anything.
 
 use std::fs;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// Clock ticks a second in `/proc`: fixed by Linux' interface on every architecture that Rust's std supports there.
 const TICKS_PER_SECOND: u64 = 100;
@@ -34,6 +34,20 @@ pub fn resident_bytes() -> u64 {
 pub fn resident_bytes_at_start() -> u64 {
     static BYTES: LazyLock<u64> = LazyLock::new(resident_bytes);
     *BYTES
+}
+
+static ALLOCATOR: OnceLock<&str> = OnceLock::new();
+
+/// Says which allocator the program was built with, which a library cannot know; the first to say so is believed.
+pub fn name_allocator(name: &'static str) {
+    // Whoever comes second has said the same, or embeds a server in a server.
+    let _ = ALLOCATOR.set(name);
+}
+
+/// The program's allocator: `libc` unless [`name_allocator`] said otherwise.
+#[must_use]
+pub fn allocator() -> &'static str {
+    ALLOCATOR.get().copied().unwrap_or("libc")
 }
 
 /// Memory of the machine in bytes; 0 where unknown. Read once.

@@ -3,6 +3,7 @@
 //! The commands behind the calls are held to Redis' behaviour by tests/commands; here it is that the handle says the
 //! same in types, and what only a handle can do.
 
+#![expect(clippy::disallowed_methods, reason = "what is tested is measured from outside")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use damselfly::clock::Clock;
@@ -557,7 +558,7 @@ async fn a_wait_can_be_ended_by_others() {
     let waiting = wait(&db);
     let id = id_of(&db).await;
     assert_eq!(db.call(["CLIENT", "UNBLOCK", &id, "ERROR"]), Ok(Reply::Int(1)));
-    assert_eq!(waiting.await.unwrap(), Err(Error::Unblocked));
+    assert_eq!(waiting.await.unwrap(), Err(Error::Command(CommandError::Unblocked)));
     let waiting = wait(&db);
     let id = id_of(&db).await;
     db.call(["CLIENT", "KILL", "ID", &id]).unwrap();

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shard", &["value", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.
     ("command", &["engine", "shard", "value", "config", "clock", "glob", "reply", "process"]),
-    ("engine", &["command", "shard", "value", "config", "clock", "glob", "reply"]),
+    ("engine", &["command", "shard", "value", "config", "clock", "glob", "reply", "process"]),
     ("embed", &["engine", "command", "shard", "value", "config", "clock", "glob", "reply"]),
     ("server", &["engine", "wire", "config", "clock", "reply", "process"]),
 ];

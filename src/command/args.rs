@@ -36,7 +36,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// A syntax error where there is none left.
     #[inline]
-    pub fn next(&mut self) -> Result<&'a [u8], CommandError> {
+    pub fn required(&mut self) -> Result<&'a [u8], CommandError> {
         self.try_next().ok_or(CommandError::Syntax)
     }
 
@@ -90,7 +90,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// [`CommandError::NotAnInteger`], or a syntax error where there is none.
     pub fn int(&mut self) -> Result<i64, CommandError> {
-        parse_int(self.next()?).ok_or(CommandError::NotAnInteger)
+        parse_int(self.required()?).ok_or(CommandError::NotAnInteger)
     }
 
     /// The next argument as a database number that `databases` allows.
@@ -109,7 +109,7 @@ impl<'a> Args<'a> {
     pub fn timeout(&mut self) -> Result<Option<u64>, CommandError> {
         /// Redis compares with what 64 bits hold beyond the present time; eighty years are close enough to that.
         const MS_MAX: f64 = (i64::MAX - 4_000_000_000_000) as f64;
-        let seconds = parse_float(self.next()?).ok_or(CommandError::TimeoutNotAFloat)?;
+        let seconds = parse_float(self.required()?).ok_or(CommandError::TimeoutNotAFloat)?;
         // Rounded up, so that a positive timeout never becomes "for ever"; one that rounds up to zero is zero.
         let ms = (seconds * 1000.0).ceil();
         if ms > MS_MAX {

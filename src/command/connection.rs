@@ -66,7 +66,7 @@ fn ping(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) ->
 ///
 /// Reference: <https://valkey.io/commands/echo/>
 fn echo(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
-    out.bulk(args.next()?);
+    out.bulk(args.required()?);
     Ok(())
 }
 
@@ -80,7 +80,7 @@ fn auth(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let first = args.next()?;
+    let first = args.required()?;
     let second = args.try_next();
     args.end()?;
     match second {
@@ -134,9 +134,9 @@ fn hello(
     let (mut login, mut name) = (None, None);
     while let Some(option) = args.try_next() {
         if option.eq_ignore_ascii_case(b"AUTH") && args.left() >= 2 {
-            login = Some((args.next()?, args.next()?));
+            login = Some((args.required()?, args.required()?));
         } else if option.eq_ignore_ascii_case(b"SETNAME") && args.left() >= 1 {
-            name = Some(validate_name(args.next()?)?);
+            name = Some(validate_name(args.required()?)?);
         } else {
             let option = String::from_utf8_lossy(option);
             return Err(format!("ERR Syntax error in HELLO option '{option}'").into());

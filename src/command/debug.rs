@@ -39,7 +39,7 @@ fn debug(
              restart the server.",
         ));
     }
-    let given = args.next()?;
+    let given = args.required()?;
     match (given.to_ascii_lowercase().as_slice(), args.rest()) {
         (b"sleep", [seconds]) => {
             sleep(engine, seconds);
@@ -132,6 +132,7 @@ fn populate(
 }
 
 /// Replies with an example of a protocol type, for the tests of clients.
+#[expect(clippy::approx_constant, reason = "Redis' example of a double is this number, not pi")]
 fn protocol(kind: &[u8], out: &mut dyn Sink) -> Result<(), CommandError> {
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => out.bulk(b"Hello World"),

@@ -171,7 +171,7 @@ fn server(text: &mut Text, engine: &Engine) {
         ("uptime_in_days", &(uptime / 86_400)),
         ("hz", &settings.hz()),
         ("configured_hz", &settings.hz()),
-        ("lru_clock", &(now_us / 1_000_000 & 0xFF_FFFF)),
+        ("lru_clock", &((now_us / 1_000_000) & 0xFF_FFFF)),
         ("executable", &executable),
         ("config_file", &file.map(|file| file.display().to_string()).unwrap_or_default()),
         ("io_threads_active", &u8::from(settings.io_threads_effective() > 1)),
@@ -285,9 +285,6 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// The allocator of the server's binary; a program that embeds the engine has its own.
-const ALLOCATOR: &str = if cfg!(feature = "server") { "mimalloc" } else { "system" };
-
 fn memory(text: &mut Text, engine: &Engine) {
     let memory = Memory::of(engine);
     let (fragmentation, fragmentation_bytes) = memory.fragmentation();
@@ -340,7 +337,7 @@ fn memory(text: &mut Text, engine: &Engine) {
         ("mem_clients_normal", &memory.client_bytes),
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &0),
-        ("mem_allocator", &ALLOCATOR),
+        ("mem_allocator", &process::allocator()),
         ("active_defrag_running", &0),
         ("lazyfree_pending_objects", &pending),
         ("lazyfreed_objects", &freed),

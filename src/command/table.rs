@@ -173,6 +173,9 @@ impl Keys {
     }
 }
 
+/// A command that may have to wait.
+pub type WaitFn = fn(&mut Entered<'_>, &mut Args<'_>, &mut dyn Sink) -> Result<Option<Wait>, CommandError>;
+
 /// How a command spreads over the shards, and the function that does it.
 ///
 /// A function writes its reply into the sink; when it returns an error, what it wrote is rolled back.
@@ -183,7 +186,7 @@ pub enum Run {
     /// Several keys: the shards of all keys are entered (or every shard, where the row has no keys).
     Keys(fn(&mut Entered<'_>, &mut Args<'_>, &mut dyn Sink) -> Result<(), CommandError>),
     /// Like `Keys`, and may have to wait: `Some` when there was nothing to be had, and nothing was written.
-    Wait(fn(&mut Entered<'_>, &mut Args<'_>, &mut dyn Sink) -> Result<Option<Wait>, CommandError>),
+    Wait(WaitFn),
     /// The client's session or the engine as a whole, with no shard entered; ends a batch.
     Session(fn(&mut Session, &Engine, &mut Args<'_>, &mut dyn Sink) -> Result<(), CommandError>),
     /// A container: its subcommands run.

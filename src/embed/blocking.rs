@@ -12,6 +12,7 @@
 use super::list::{End, key_and_elements};
 use super::string::ms_of;
 use super::{Bytes, Damselfly, Error, Result, inside, reply};
+use crate::command::error::CommandError;
 use crate::engine::{Batch, Ended, Engine, Flow, Notify, Peer, Session, Waiter};
 use crate::reply::{Protocol, Reply, ReplyBuilder, Sink};
 use parking_lot::Mutex;
@@ -120,7 +121,7 @@ impl Waiting {
             Some(Ended::Served(Ok(delivery))) => Some(Ok(delivery.reply)),
             Some(Ended::Served(Err(error))) => Some(Err(error.into())),
             Some(Ended::TimedOut) => Some(Ok(Reply::Null)),
-            Some(Ended::Unblocked) => Some(Err(Error::Unblocked)),
+            Some(Ended::Unblocked) => Some(Err(CommandError::Unblocked.into())),
             None if session.client.is_killed() => Some(Err(Error::Closed)),
             None => None,
         }
@@ -268,8 +269,7 @@ impl Damselfly {
     /// ```
     ///
     /// # Errors
-    /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType); [`Error::Unblocked`],
-    /// [`Error::Closed`].
+    /// [`CommandError::WrongType`]; where others ended the wait, [`CommandError::Unblocked`] or [`Error::Closed`].
     ///
     /// Reference: <https://valkey.io/commands/blpop/>
     pub fn blpop<K: AsRef<[u8]>>(

@@ -20,8 +20,6 @@ pub enum Error {
     ReentrantCall,
     /// The session was closed, by its own `QUIT` or by somebody's `CLIENT KILL`.
     Closed,
-    /// Somebody ended the wait with `CLIENT UNBLOCK … ERROR`.
-    Unblocked,
     /// The command would wait where it may not.
     WouldBlock,
     /// The command answered in a form that its method does not know, which is a bug of damselfly's.
@@ -34,7 +32,6 @@ impl fmt::Display for Error {
             Self::Command(error) => error.fmt(f),
             Self::ReentrantCall => f.write_str("a closure that is shown a value may not call the engine"),
             Self::Closed => f.write_str("the session is closed"),
-            Self::Unblocked => f.write_str("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
             Self::WouldBlock => f.write_str("the command would wait"),
             Self::UnexpectedReply(reply) => write!(f, "unexpected reply: {reply:?}"),
         }

@@ -3,6 +3,7 @@
 use super::string::{ms_of, unix_ms};
 use super::{Argv, Bytes, Damselfly, Result, Scan, Type, collect, reply};
 use crate::command::error::CommandError;
+use crate::shard::Expires;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a key lives.
@@ -134,7 +135,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/exists/>
     #[inline]
     pub fn exists(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.read(key.as_ref(), |keys, key| Ok(keys.touch(key)))
+        self.read(key.as_ref(), |keys, key| Ok(keys.seen(key).is_some()))
     }
 
     /// How many of several keys exist at one moment; one that is named twice counts twice. O(keys).
@@ -155,7 +156,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/touch/>
     #[inline]
     pub fn touch(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.exists(key)
+        self.read(key.as_ref(), |keys, key| Ok(keys.touch(key)))
     }
 
     /// Marks several keys as used just now; how many exist. O(keys).
@@ -180,7 +181,7 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/type/>
     pub fn type_of(&self, key: impl AsRef<[u8]>) -> Result<Option<Type>> {
-        self.read(key.as_ref(), |keys, key| Ok(keys.type_of(key)))
+        self.read(key.as_ref(), |keys, key| Ok(keys.seen(key).map(|seen| seen.kind)))
     }
 
     /// Gives a key a deadline, counted from now, to the millisecond; whether it was set. O(1).
@@ -256,7 +257,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/pttl/>
     pub fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Lifetime<Duration>> {
         self.read(key.as_ref(), |keys, key| {
-            Ok(match keys.expires_at_ms(key) {
+            Ok(match keys.seen(key).map(|seen| seen.expires_at_ms) {
                 None => Lifetime::NoKey,
                 Some(None) => Lifetime::Forever,
                 Some(Some(at_ms)) => {
@@ -274,7 +275,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/pexpiretime/>
     pub fn expire_time(&self, key: impl AsRef<[u8]>) -> Result<Lifetime<SystemTime>> {
         self.read(key.as_ref(), |keys, key| {
-            Ok(match keys.expires_at_ms(key) {
+            Ok(match keys.seen(key).map(|seen| seen.expires_at_ms) {
                 None => Lifetime::NoKey,
                 Some(None) => Lifetime::Forever,
                 Some(Some(at_ms)) => Lifetime::Limited(UNIX_EPOCH + Duration::from_millis(at_ms)),
@@ -290,8 +291,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/persist/>
     pub fn persist(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         self.write(key.as_ref(), 0, |keys, key| {
-            let had = matches!(keys.expires_at_ms(key), Some(Some(_)));
-            Ok(had && keys.set_expires_at_ms(key, None))
+            Ok(keys.update_expires(key, |old| if old.is_some() { Expires::Clear } else { Expires::Keep }))
         })
     }
 

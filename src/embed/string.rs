@@ -306,13 +306,7 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/getdel/>
     pub fn get_del(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        self.write(key.as_ref(), 0, |keys, key| {
-            let value = keys.string(key)?.map(|value| value.to_bytes());
-            if value.is_some() {
-                keys.delete(key);
-            }
-            Ok(value)
-        })
+        self.write(key.as_ref(), 0, |keys, key| Ok(keys.take_string(key, |value| value.to_bytes())?))
     }
 
     /// Sets a key and returns what it held. O(1).
@@ -427,9 +421,7 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/getrange/>
     pub fn get_range(&self, key: impl AsRef<[u8]>, start: i64, end: i64) -> Result<Bytes> {
-        let (mut from, mut to) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let (from, to) = (from.format(start).as_bytes(), to.format(end).as_bytes());
-        reply::string(self.run(&[b"GETRANGE", key.as_ref(), from, to])?)
+        self.read(key.as_ref(), |keys, key| Ok(keys.string_range(key, start, end, |part| part.to_bytes())?))
     }
 
     /// Overwrites part of a key's string, with zeros in a gap; the new length. O(bytes).

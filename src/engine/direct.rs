@@ -107,7 +107,11 @@ impl Engine {
         f: impl FnOnce(&mut Keyspace<'_>) -> R,
     ) -> Option<R> {
         let mut guard = self.doors().get(index)?.enter();
-        Some(f(&mut guard.keyspace(db, Now::Lazy(self.clock()))))
+        let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())));
+        if guard.has_garbage() {
+            self.leave_with_news(index, guard, db);
+        }
+        Some(result)
     }
 
     /// A client that stands in no registry, for calls in process that no other client need see.

@@ -11,7 +11,7 @@ use super::session::{ReplyMode, Session};
 use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
-use crate::command::table::{Entry, Flag, Run, TABLE};
+use crate::command::table::{Entry, Flag, Keys, Run, TABLE};
 use crate::reply::Sink;
 use crate::shard::Now;
 use smallvec::SmallVec;
@@ -43,6 +43,8 @@ pub struct Batch<'e> {
     held_for: u32,
     now_ms: u64,
     commands: u64,
+    /// The row of the last command.
+    last: Option<&'static Entry>,
 }
 
 impl<'e> Batch<'e> {
@@ -51,7 +53,7 @@ impl<'e> Batch<'e> {
     pub fn new(engine: &'e Engine) -> Self {
         let now_ms = engine.clock().now_ms();
         engine.stats().sample_rate(engine, now_ms);
-        Self { engine, held: None, held_for: 0, now_ms, commands: 0 }
+        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None }
     }
 
     /// The time of its commands, Unix ms.
@@ -101,8 +103,6 @@ impl<'e> Batch<'e> {
             ReplyMode::On => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
-            // The reply to be skipped is the one that comes when the wait ends.
-            ReplyMode::Skip if matches!(flow, Flow::Wait(_)) => {}
             ReplyMode::Skip => {
                 out.rollback(mark);
                 session.reply_mode = ReplyMode::On;
@@ -133,9 +133,14 @@ impl<'e> Batch<'e> {
     }
 
     /// Finds the row, and refuses what the table alone can refuse.
-    fn find(&self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+    fn find(&mut self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let name = argv.first().copied().unwrap_or_default();
-        let mut entry = TABLE.find(name).ok_or_else(|| unknown(argv))?;
+        let mut entry = match self.last {
+            // Pipelines repeat themselves.
+            Some(last) if name.eq_ignore_ascii_case(last.command.name.as_bytes()) => last,
+            _ => TABLE.find(name).ok_or_else(|| unknown(argv))?,
+        };
+        self.last = Some(entry);
         if let Some(sub) = argv.get(1)
             && !entry.subcommands.is_empty()
         {
@@ -166,7 +171,10 @@ impl<'e> Batch<'e> {
         let command = entry.command;
         match command.run {
             Run::Key(function) => {
-                let at = command.keys.positions(argv).next().unwrap_or(1);
+                let at = match command.keys {
+                    Keys::At(at) => at,
+                    keys => keys.positions(argv).next().unwrap_or(1),
+                };
                 let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
                 let mut args = Args::behind(argv, at);
                 let guard = self.hold(index);
@@ -231,7 +239,7 @@ impl<'e> Batch<'e> {
         self.leave();
         self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
         let command = entry.command;
-        if matches!(command.keys, crate::command::table::Keys::None) || command.flags.has(Flag::TouchesAll) {
+        if matches!(command.keys, Keys::None) || command.flags.has(Flag::TouchesAll) {
             return Entered::enter_all(self.engine, view);
         }
         let keys = || command.keys.positions(argv).filter_map(|at| argv.get(at).copied());

@@ -331,7 +331,7 @@ impl Seed {
             tracing::warn!("the operating system gives no random numbers; hashes are predictable");
         }
         let drawn = u128::from_le_bytes(bytes);
-        Self(drawn as u64 ^ given as u64, (drawn >> 64) as u64)
+        Self(drawn as u64 ^ given, (drawn >> 64) as u64)
     }
 
     fn number(&self, n: u64) -> u64 {

@@ -4,6 +4,7 @@
 //! with a `{tag}` goes to the shard of the tag alone, so that a user can keep keys together.
 
 use crate::shard::Key;
+use crate::shard::table::skew;
 
 /// The engine's keyed hash.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl Router {
         let (hash, braced) = self.hasher.hash(key);
         let shard_hash = if braced { self.tag_hash(key, hash) } else { hash };
         // The table takes the low half, so the shard comes from the high one.
-        ((shard_hash >> 40) as usize & self.mask, Key { bytes: key, hash: hash as u32 })
+        ((shard_hash >> 40) as usize & self.mask, Key { bytes: key, hash: skew(hash as u32) })
     }
 
     fn tag_hash(&self, key: &[u8], hash: u64) -> u64 {

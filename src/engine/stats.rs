@@ -16,6 +16,8 @@ const ERROR_CODES_MAX: usize = 128;
 const RATE_SAMPLES: usize = 16;
 /// Least time between two samples.
 const RATE_PERIOD_MS: u64 = 100;
+/// Every so many samples somebody looks at the memory used, for its peak.
+const MEMORY_PERIOD: u64 = 10;
 
 /// The engine's own counters. All are relaxed: they are shown, and decide nothing.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub struct Stats {
     /// Writes to sockets.
     pub writes: AtomicU64,
     rate_due_ms: AtomicU64,
+    samples: AtomicU64,
     rates: Mutex<VecDeque<Sample>>,
     /// What `CONFIG RESETSTAT` takes off the shards' counters.
     base: Mutex<Totals>,
@@ -124,6 +127,7 @@ impl Default for Stats {
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             rate_due_ms: AtomicU64::new(0),
+            samples: AtomicU64::new(0),
             rates: Mutex::default(),
             base: Mutex::default(),
         }
@@ -175,6 +179,10 @@ impl Stats {
     #[cold]
     fn take_sample(&self, engine: &Engine, now_ms: u64) {
         let sample = self.sample(engine, now_ms);
+        if self.samples.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEMORY_PERIOD) {
+            // The engine keeps the most it has shown.
+            let _ = engine.memory_bytes();
+        }
         let mut rates = self.rates.lock();
         if rates.len() == RATE_SAMPLES {
             rates.pop_front();

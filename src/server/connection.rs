@@ -44,7 +44,7 @@ pub(super) struct Shared {
 }
 
 /// Outputs that a loop keeps.
-const SPARE_MAX: usize = 64;
+const SPARE_MAX: usize = 16;
 
 /// Counted here, and added to the engine's counters once a round of the loop.
 #[derive(Debug, Default)]
@@ -123,6 +123,8 @@ pub(super) struct Connection {
     waiter: Option<Arc<Waiter>>,
     /// The socket may have more to read.
     readable: bool,
+    /// The peer's end was announced, perhaps together with its last bytes: read up to it, for no other event comes.
+    ended: bool,
     /// Since when the soft limit of unread replies is exceeded, Unix ms.
     soft_since_ms: Option<u64>,
 }
@@ -140,6 +142,7 @@ impl Connection {
             waiter: None,
             // Bytes may have come before the socket was registered.
             readable: true,
+            ended: false,
             soft_since_ms: None,
         }
     }
@@ -165,6 +168,11 @@ impl Connection {
 
     pub(super) fn note_readable(&mut self) {
         self.readable = true;
+    }
+
+    pub(super) fn note_ended(&mut self) {
+        self.readable = true;
+        self.ended = true;
     }
 
     /// Does what can be done now; see the module's text.
@@ -212,7 +220,7 @@ impl Connection {
         };
         shared.counts.reads += 1;
         shared.counts.bytes_in += read as u64;
-        self.readable = read == shared.read.len();
+        self.readable = self.ended || read == shared.read.len();
         if self.pending.is_empty() {
             // Run where it was read; only what is left is copied.
             let buffer = std::mem::take(&mut shared.read);
@@ -319,7 +327,19 @@ impl Connection {
             }
         }
         batch.leave();
+        if self.out.is_empty() {
+            self.put_back(shared);
+        }
         at
+    }
+
+    /// Gives the borrowed output back: an idle connection holds no buffer.
+    fn put_back(&mut self, shared: &mut Shared) {
+        self.out.clear();
+        let out = std::mem::take(&mut self.out);
+        if shared.spare.len() < SPARE_MAX {
+            shared.spare.push(out);
+        }
     }
 
     /// Takes the result of a wait that has ended.
@@ -345,7 +365,7 @@ impl Connection {
                     shared.counts.bytes_in += read as u64;
                     self.pending.extend_from_slice(&shared.read[..read]);
                     self.note_pending();
-                    self.readable = read == shared.read.len();
+                    self.readable = self.ended || read == shared.read.len();
                     if self.pending.len() > shared.engine.settings().client_query_buffer_limit() {
                         return Ok(Next::Close);
                     }
@@ -388,11 +408,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.out.clear();
-        let out = std::mem::take(&mut self.out);
-        if shared.spare.len() < SPARE_MAX {
-            shared.spare.push(out);
-        }
+        self.put_back(shared);
         if self.soft_since_ms.take().is_some() || self.session.client.output_bytes.load(Ordering::Relaxed) > 0
         {
             self.note_output();

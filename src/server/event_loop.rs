@@ -1,8 +1,12 @@
 //! An event loop: one thread, one poll, its connections.
 //!
-//! The first loop accepts; a new connection goes to the loop that has the fewest among those in use. Loops talk to
-//! each other, and waiters to their connections, through an [`Inbox`] only.
+//! The first loop accepts; a new connection goes to the loop that has the fewest among those in use. At first that is
+//! the first loop alone: fewer loops find more to do each time they wake up, and cost less a request. A loop that is
+//! busy while the machine has cores to spare hands half of its connections to another one (`balance.rs`).
+//!
+//! Loops talk to each other, and waiters to their connections, through an [`Inbox`] only.
 
+use super::balance::{Balance, Load};
 use super::connection::{Connection, Next, Owner, Shared};
 use super::listen::{Listener, Stream};
 use crate::engine::{Engine, Peer};
@@ -40,6 +44,12 @@ pub(super) struct Inbox {
     waker: Waker,
     /// Connections that the loop has or is about to get.
     connections: AtomicUsize,
+}
+
+impl Inbox {
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
 }
 
 impl std::fmt::Debug for Inbox {
@@ -81,8 +91,8 @@ pub(super) struct EventLoop {
     /// Connections that have replies to be written at the end of the round.
     writes: Vec<Token>,
     loops: Vec<Arc<Inbox>>,
-    /// Connections of all loops.
-    total: Arc<AtomicUsize>,
+    balance: Arc<Balance>,
+    load: Load,
     swept_ms: u64,
     stopping: bool,
 }
@@ -108,7 +118,8 @@ impl EventLoop {
             again: Vec::new(),
             writes: Vec::new(),
             loops: Vec::new(),
-            total: Arc::default(),
+            balance: Arc::default(),
+            load: Load::default(),
             swept_ms: 0,
             stopping: false,
         })
@@ -119,9 +130,9 @@ impl EventLoop {
     }
 
     /// Makes the loop one of several.
-    pub(super) fn join(&mut self, loops: Vec<Arc<Inbox>>, total: Arc<AtomicUsize>) {
+    pub(super) fn join(&mut self, loops: Vec<Arc<Inbox>>, balance: Arc<Balance>) {
         self.loops = loops;
-        self.total = total;
+        self.balance = balance;
     }
 
     /// Accepts from this listener.
@@ -160,10 +171,12 @@ impl EventLoop {
                     WAKE => {}
                     Token(number) if number < CONNECTIONS => self.accept(number - LISTENERS),
                     token => {
-                        if let Some(connection) = self.connection(token)
-                            && (event.is_readable() || event.is_read_closed() || event.is_error())
-                        {
-                            connection.note_readable();
+                        if let Some(connection) = self.connection(token) {
+                            if event.is_read_closed() || event.is_error() {
+                                connection.note_ended();
+                            } else if event.is_readable() {
+                                connection.note_readable();
+                            }
                         }
                         self.drive(token);
                     }
@@ -173,6 +186,7 @@ impl EventLoop {
             self.read_inbox();
             self.write();
             self.sweep();
+            self.spread();
             self.shared.counts.settle(&self.shared.engine);
         }
         self.finish(&mut events);
@@ -244,7 +258,7 @@ impl EventLoop {
         // The socket closes with its value, whatever the poll says.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
-        self.total.fetch_sub(1, Ordering::Relaxed);
+        self.balance.total.fetch_sub(1, Ordering::Relaxed);
         self.shared.engine.disconnect(&connection.session);
     }
 
@@ -281,7 +295,7 @@ impl EventLoop {
     fn place(&mut self, stream: Stream, peer: Peer) {
         let engine = &self.shared.engine;
         let settings = engine.settings();
-        if self.total.load(Ordering::Relaxed) >= settings.maxclients() as usize {
+        if self.balance.total.load(Ordering::Relaxed) >= settings.maxclients() as usize {
             engine.stats().connections_rejected.fetch_add(1, Ordering::Relaxed);
             return refuse(stream, "-ERR max number of clients reached\r\n");
         }
@@ -290,8 +304,9 @@ impl EventLoop {
             return refuse(stream, PROTECTED);
         }
         engine.stats().connections.fetch_add(1, Ordering::Relaxed);
-        self.total.fetch_add(1, Ordering::Relaxed);
-        let least = self.loops.iter().min_by_key(|inbox| inbox.connections.load(Ordering::Relaxed));
+        self.balance.total.fetch_add(1, Ordering::Relaxed);
+        let used = self.balance.used(&self.loops);
+        let least = self.loops.iter().take(used).min_by_key(|inbox| inbox.connections());
         match least {
             Some(inbox) if !Arc::ptr_eq(inbox, &self.inbox) => {
                 inbox.connections.fetch_add(1, Ordering::Relaxed);
@@ -365,6 +380,34 @@ impl EventLoop {
             } else if soft && connection.has_output() {
                 self.drive(token);
             }
+        }
+    }
+
+    /// Hands connections to another loop where this one is the bottleneck.
+    fn spread(&mut self) {
+        if self.loops.len() < 2 || !self.load.is_high(self.shared.engine.clock().last_ms()) {
+            return;
+        }
+        let mine = self.inbox.connections();
+        let Some(target) = self.balance.target(&self.loops, mine) else { return };
+        let target = Arc::clone(&self.loops[target]);
+        let mut left = mine.saturating_sub(target.connections()) / 2;
+        for index in 0..self.places.len() {
+            if left == 0 {
+                break;
+            }
+            let place = &self.places[index];
+            if !place.connection.as_ref().is_some_and(|connection| connection.is_movable()) {
+                continue;
+            }
+            let Some(mut connection) = self.remove(join(index, place.generation)) else { continue };
+            if let Err(error) = self.poll.registry().deregister(&mut connection.stream) {
+                tracing::debug!(%error, "a connection that moves was not watched");
+            }
+            self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
+            target.connections.fetch_add(1, Ordering::Relaxed);
+            target.send(Message::Moved(connection));
+            left -= 1;
         }
     }
 

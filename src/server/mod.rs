@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** no shard is entered while a loop makes a system call.
 
+mod balance;
 pub mod cli;
 mod connection;
 mod event_loop;
@@ -18,12 +19,12 @@ pub use listen::Listener;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::engine::Engine;
+use balance::Balance;
 use event_loop::{EventLoop, Inbox, Message};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 
 /// Why a server could not start; prints as one line.
@@ -132,11 +133,11 @@ impl Server {
             loops.push(EventLoop::new(number, Arc::clone(&engine))?);
         }
         let inboxes: Vec<Arc<Inbox>> = loops.iter().map(EventLoop::inbox).collect();
-        let connections = Arc::new(AtomicUsize::new(0));
+        let balance = Arc::new(Balance::default());
         let mut listeners = Some(listeners);
         let mut server = Server { inboxes: inboxes.clone(), threads: Vec::with_capacity(count), addresses };
         for (number, mut event_loop) in loops.into_iter().enumerate() {
-            event_loop.join(inboxes.clone(), Arc::clone(&connections));
+            event_loop.join(inboxes.clone(), Arc::clone(&balance));
             for listener in listeners.take().into_iter().flatten() {
                 event_loop.listen(listener)?;
             }

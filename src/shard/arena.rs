@@ -55,6 +55,8 @@ pub struct Arena {
     vacant: Vec<u32>,
     /// Per class: the pages that have a free slot.
     partial: [Vec<u32>; CLASSES],
+    /// Per class: pages in use.
+    pages_of: [u32; CLASSES],
     reserved_bytes: usize,
     live_bytes: usize,
 }
@@ -73,6 +75,7 @@ impl Arena {
             pages: Vec::new(),
             vacant: Vec::new(),
             partial: std::array::from_fn(|_| Vec::new()),
+            pages_of: [0; CLASSES],
             reserved_bytes: 0,
             live_bytes: 0,
         }
@@ -96,9 +99,12 @@ impl Arena {
             Some(&number) => number,
             None => {
                 let slot_bytes = CLASS_BYTES[class] as usize;
-                let slots = (page_bytes(slot_bytes) / slot_bytes).min(SLOT_MASK as usize);
+                let page_bytes =
+                    if self.pages_of[class] < 4 { SMALL_PAGE } else { LARGE_PAGE }.max(8 * slot_bytes);
+                let slots = (page_bytes / slot_bytes).min(SLOT_MASK as usize);
                 let number = self.add_page(class as u8, slot_bytes, slots as u16);
                 self.push_partial(class, number);
+                self.pages_of[class] += 1;
                 number
             }
         };
@@ -138,6 +144,7 @@ impl Arena {
         }
         if emptied && (page.partial_at == NOT_PARTIAL || self.partial[class].len() > 1) {
             self.drop_partial(class, number);
+            self.pages_of[class] -= 1;
             self.release(number);
             return;
         }
@@ -169,7 +176,33 @@ impl Arena {
         &mut page.data[at..at + size]
     }
 
+    /// Two slots at once, the second to be written. They are different slots.
+    #[inline]
+    pub fn pair(&mut self, from: Handle, to: Handle) -> (&[u8], &mut [u8]) {
+        let range = |page: &Page, handle: Handle| {
+            let size = page.slot_bytes as usize;
+            handle.slot() * size..(handle.slot() + 1) * size
+        };
+        if from.page() == to.page() {
+            let page = &mut self.pages[from.page()];
+            let ranges = [range(page, from), range(page, to)];
+            match page.data.get_disjoint_mut(ranges) {
+                Ok([from, to]) => (from, to),
+                Err(_) => unreachable!("two slots of a page do not overlap"),
+            }
+        } else {
+            match self.pages.get_disjoint_mut([from.page(), to.page()]) {
+                Ok([old, new]) => {
+                    let (at, to) = (range(old, from), range(new, to));
+                    (&old.data[at], &mut new.data[to])
+                }
+                Err(_) => unreachable!("a handle names a page of its arena"),
+            }
+        }
+    }
+
     /// The length of the slot that a request for `len` bytes would get.
+    #[inline]
     #[must_use]
     pub fn slot_bytes_for(len: usize) -> usize {
         if len > SLOT_BYTES_MAX { len } else { CLASS_BYTES[class_of(len)] as usize }
@@ -270,14 +303,10 @@ fn class_of(len: usize) -> usize {
     }
 }
 
-/// Pages grow with the slot, so that the unused rest of a page stays under a few per cent.
-fn page_bytes(slot_bytes: usize) -> usize {
-    match slot_bytes {
-        0..=128 => 4096,
-        129..=512 => 8192,
-        _ => 16384,
-    }
-}
+/// The first pages of a class are small, so that a small database is; the later ones lose less of what an allocator
+/// sets aside for each block.
+const SMALL_PAGE: usize = 4 * 1024;
+const LARGE_PAGE: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -200,6 +200,40 @@ impl Db {
         (handle, lost)
     }
 
+    /// Writes a value over the one that stands in an entry, if the entry keeps its form: no object on either side, a
+    /// deadline before and after or neither, the same slot. Whether it did; if not, nothing has changed.
+    ///
+    /// O(bytes of the value).
+    #[inline]
+    pub fn rewrite(
+        &mut self,
+        hash: u32,
+        (handle, head): (Handle, &Head),
+        (kind, value): (Kind, &[u8]),
+        expires_at_ms: Option<u64>,
+        idle: u32,
+    ) -> bool {
+        if head.kind.is_object() || head.expires_at_ms.is_some() != expires_at_ms.is_some() {
+            return false;
+        }
+        let slot = self.arena.bytes_mut(handle);
+        let (at, end) = (head.value_at(), head.value_at() + value.len());
+        if value.len() != head.value_len() && Arena::slot_bytes_for(end) != slot.len() {
+            return false;
+        }
+        if let Some(deadline) = expires_at_ms {
+            if !entry::set_deadline(slot, deadline) {
+                return false;
+            }
+            self.table.note_deadline(hash, deadline);
+        }
+        slot[at..end].copy_from_slice(value);
+        entry::set_kind(slot, kind);
+        entry::set_idle(slot, idle);
+        entry::set_value_len(slot, value.len());
+        true
+    }
+
     /// A slot of the right size for an entry: the old one, another one, or a new one.
     fn place(&mut self, hash: u32, old: Option<Handle>, len: usize) -> Handle {
         match old {
@@ -266,9 +300,9 @@ impl Db {
         }
     }
 
-    /// The packed value of an entry, to be edited in place.
-    pub fn edit(&mut self, hash: u32, handle: Handle) -> InlineValue<'_> {
-        InlineValue { head: self.head(handle), db: self, hash, handle }
+    /// The value of an entry whose head was read before, to be edited in place.
+    pub fn edit(&mut self, hash: u32, handle: Handle, head: Head) -> InlineValue<'_> {
+        InlineValue { db: self, hash, handle, head }
     }
 
     /// Visits every entry. O(n).
@@ -314,18 +348,7 @@ impl Buffer for InlineValue<'_> {
             arena.bytes_mut(self.handle).copy_within(from..from + tail, to);
         } else {
             let new = arena.alloc(value_at + new_len);
-            // Slots are short, so a copy through the stack is cheaper than borrowing two slots at once.
-            let mut scratch = [0u8; 2048];
-            let whole = value_at + old_len;
-            let mut heap = Vec::new();
-            let old: &[u8] = if whole <= scratch.len() {
-                scratch[..whole].copy_from_slice(&arena.bytes(self.handle)[..whole]);
-                &scratch[..whole]
-            } else {
-                heap.extend_from_slice(&arena.bytes(self.handle)[..whole]);
-                &heap
-            };
-            let slot = arena.bytes_mut(new);
+            let (old, slot) = arena.pair(self.handle, new);
             slot[..value_at + at].copy_from_slice(&old[..value_at + at]);
             slot[to..to + tail].copy_from_slice(&old[from..from + tail]);
             arena.free(self.handle);
@@ -339,7 +362,7 @@ impl Buffer for InlineValue<'_> {
             to += part.len();
         }
         entry::set_value_len(slot, new_len);
-        self.head = Head::of(slot);
+        self.head.set_value_len(new_len);
     }
 
     fn overwrite(&mut self, at: usize, bytes: &[u8]) {

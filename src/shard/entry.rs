@@ -53,6 +53,7 @@ impl Type {
 }
 
 impl Kind {
+    #[inline]
     fn of(byte: u8) -> Kind {
         match byte & KIND_MASK {
             0 => Kind::Str,
@@ -65,6 +66,7 @@ impl Kind {
     }
 
     /// The type it is a form of.
+    #[inline]
     #[must_use]
     pub fn type_of(self) -> Type {
         match self {
@@ -74,6 +76,7 @@ impl Kind {
     }
 
     /// Whether the value is an object's number.
+    #[inline]
     #[must_use]
     pub fn is_object(self) -> bool {
         matches!(self, Kind::StrObject | Kind::ListObject)
@@ -104,9 +107,9 @@ pub struct Head {
     pub idle: u32,
     /// When the key expires, in Unix ms; `None` for a key that does not.
     pub expires_at_ms: Option<u64>,
-    key_at: usize,
-    value_at: usize,
-    end: usize,
+    key_at: u32,
+    value_at: u32,
+    end: u32,
 }
 
 impl Head {
@@ -115,80 +118,97 @@ impl Head {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Head {
         let word = first_word(bytes);
-        let mut at = HEADER;
-        let mut key_len = (word >> 32) as usize & 0xFF;
-        if key_len == LONG_KEY as usize {
-            key_len = u32::from_le_bytes([bytes[7], bytes[8], bytes[9], bytes[10]]) as usize;
-            at += 4;
-        }
-        let expires_at_ms = if word as u8 & HAS_DEADLINE == 0 {
-            None
+        let key_len = (word >> 32) as u8;
+        let (key_at, key_len, expires_at_ms) = if word as u8 & HAS_DEADLINE == 0 && key_len != LONG_KEY {
+            (HEADER as u32, u32::from(key_len), None)
         } else {
-            let mut wide = [0u8; WIDE_BYTES];
-            if word as u8 & WIDE_DEADLINE == 0 {
-                wide[..NARROW_BYTES].copy_from_slice(&bytes[at..at + NARROW_BYTES]);
-                at += NARROW_BYTES;
-            } else {
-                wide.copy_from_slice(&bytes[at..at + WIDE_BYTES]);
-                at += WIDE_BYTES;
-            }
-            Some(u64::from_le_bytes(wide))
+            Self::rare_parts(bytes, word)
         };
-        let value_at = at + key_len;
+        let value_at = key_at + key_len;
         Head {
             kind: Kind::of(word as u8),
             idle: (word >> 8) as u32 & IDLE_MASK,
             expires_at_ms,
-            key_at: at,
+            key_at,
             value_at,
-            end: value_at + ((word >> 40) as usize & 0xFFFF),
+            end: value_at + u32::from((word >> 40) as u16),
         }
+    }
+
+    /// Where the key stands, its length and the deadline, of an entry that has more than the usual head.
+    fn rare_parts(bytes: &[u8], word: u64) -> (u32, u32, Option<u64>) {
+        let mut at = HEADER;
+        let mut key_len = (word >> 32) as u32 & 0xFF;
+        if key_len == u32::from(LONG_KEY) {
+            key_len = u32::from_le_bytes([bytes[7], bytes[8], bytes[9], bytes[10]]);
+            at += 4;
+        }
+        let width = deadline_bytes(word as u8);
+        let deadline = (width > 0).then(|| {
+            // Six bytes or eight: constant lengths are copied without a call.
+            let mut wide = [0u8; WIDE_BYTES];
+            if width == NARROW_BYTES {
+                wide[..NARROW_BYTES].copy_from_slice(&bytes[at..at + NARROW_BYTES]);
+            } else {
+                wide.copy_from_slice(&bytes[at..at + WIDE_BYTES]);
+            }
+            u64::from_le_bytes(wide)
+        });
+        ((at + width) as u32, key_len, deadline)
     }
 
     /// The key's bytes.
     #[inline]
     #[must_use]
     pub fn key<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        &bytes[self.key_at..self.value_at]
+        &bytes[self.key_at as usize..self.value_at as usize]
     }
 
     /// The value's bytes.
     #[inline]
     #[must_use]
     pub fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        &bytes[self.value_at..self.end]
+        &bytes[self.value_at as usize..self.end as usize]
     }
 
     /// The value's bytes, to be changed without changing their length.
     #[inline]
     #[must_use]
     pub fn value_mut<'a>(&self, bytes: &'a mut [u8]) -> &'a mut [u8] {
-        &mut bytes[self.value_at..self.end]
+        &mut bytes[self.value_at as usize..self.end as usize]
     }
 
     /// Where the value starts in the entry.
+    #[inline]
     #[must_use]
     pub fn value_at(&self) -> usize {
-        self.value_at
+        self.value_at as usize
     }
 
     /// The value's length.
+    #[inline]
     #[must_use]
     pub fn value_len(&self) -> usize {
-        self.end - self.value_at
+        (self.end - self.value_at) as usize
+    }
+
+    /// Follows a value that has become another length.
+    #[inline]
+    pub fn set_value_len(&mut self, len: usize) {
+        self.end = self.value_at + len as u32;
     }
 
     /// The whole entry's length, without the slot's unused rest.
     #[must_use]
     pub fn entry_len(&self) -> usize {
-        self.end
+        self.end as usize
     }
 
     /// The number of the object that holds the value.
     #[must_use]
     pub fn object(&self, bytes: &[u8]) -> u32 {
         debug_assert!(self.kind.is_object());
-        let at = self.value_at;
+        let at = self.value_at();
         u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
     }
 
@@ -198,7 +218,7 @@ impl Head {
     pub fn int(&self, bytes: &[u8]) -> i64 {
         debug_assert!(self.kind == Kind::Int);
         let mut wide = [0u8; 8];
-        wide.copy_from_slice(&bytes[self.value_at..self.value_at + 8]);
+        wide.copy_from_slice(&bytes[self.value_at()..self.value_at() + 8]);
         i64::from_le_bytes(wide)
     }
 

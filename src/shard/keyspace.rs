@@ -106,6 +106,15 @@ pub enum Expires {
     At(u64),
 }
 
+/// What is known of a key beside its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its type.
+    pub kind: Type,
+    /// Its deadline, in Unix ms.
+    pub expires_at_ms: Option<u64>,
+}
+
 /// A whole value outside its key: what RENAME, COPY and MOVE carry.
 #[derive(Clone, Debug)]
 pub struct Value {
@@ -198,17 +207,6 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// Looks a key up for what is known of it beside its value: counts the hit or miss, and is no access.
-    #[inline]
-    fn peek(&mut self, key: Key<'_>) -> Option<Found> {
-        let found = self.find(key);
-        match found {
-            Some(_) => self.shard.stats.hits += 1,
-            None => self.shard.stats.misses += 1,
-        }
-        found
-    }
-
     /// Looks a key up to read it: counts the hit or miss and notes the access.
     #[inline]
     fn read(&mut self, key: Key<'_>) -> Option<Found> {
@@ -256,9 +254,14 @@ impl<'a> Keyspace<'a> {
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
+        let db = &mut self.shard.dbs[self.db];
+        if let (Some(found), NewValue::Inline(kind, bytes)) = (&old, &value)
+            && db.rewrite(key.hash, (found.handle, &found.head), (*kind, bytes), expires_at_ms, idle)
+        {
+            return found.handle;
+        }
         let old = old.map(|found| found.handle);
-        let (handle, lost) =
-            self.shard.dbs[self.db].put(key.hash, old, key.bytes, value, expires_at_ms, idle);
+        let (handle, lost) = db.put(key.hash, old, key.bytes, value, expires_at_ms, idle);
         if let Some(object) = lost {
             self.shard.discard(object);
         }
@@ -278,9 +281,15 @@ impl<'a> Keyspace<'a> {
         self.find(key).is_some()
     }
 
-    /// Whether a key exists, for a command that reads: counts the hit or miss, and is no access. O(1).
-    pub fn seen(&mut self, key: Key<'_>) -> bool {
-        self.peek(key).is_some()
+    /// What is known of a key beside its value, for a command that reads: counts the hit or miss, and is no access. O(1).
+    pub fn seen(&mut self, key: Key<'_>) -> Option<Seen> {
+        let found = self.find(key);
+        match found {
+            Some(_) => self.shard.stats.hits += 1,
+            None => self.shard.stats.misses += 1,
+        }
+        let Head { kind, expires_at_ms, .. } = found?.head;
+        Some(Seen { kind: kind.type_of(), expires_at_ms })
     }
 
     /// Whether a key exists, as a read that counts and touches. O(1).
@@ -288,9 +297,9 @@ impl<'a> Keyspace<'a> {
         self.read(key).is_some()
     }
 
-    /// A key's type. Counts the hit or miss, and is no access. O(1).
+    /// A key's type. Counts no hit or miss, as all that follows here. O(1).
     pub fn type_of(&mut self, key: Key<'_>) -> Option<Type> {
-        self.peek(key).map(|found| found.head.kind.type_of())
+        self.find(key).map(|found| found.head.kind.type_of())
     }
 
     /// Removes a key; whether it existed. O(1), with a large value freed by the reaper.
@@ -307,9 +316,9 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. Counts the hit or miss. O(1).
+    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. O(1).
     pub fn expires_at_ms(&mut self, key: Key<'_>) -> Option<Option<u64>> {
-        self.peek(key).map(|found| found.head.expires_at_ms)
+        self.find(key).map(|found| found.head.expires_at_ms)
     }
 
     /// Sets or removes a key's deadline; whether the key exists. O(1).
@@ -338,7 +347,7 @@ impl<'a> Keyspace<'a> {
     /// What `OBJECT REFCOUNT` says of a key: Redis keeps the integers below 10,000 once for all, and counts their users
     /// as infinitely many. O(1).
     pub fn refcount(&mut self, key: Key<'_>) -> Option<i64> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         let shared = found.head.kind == Kind::Int
             && (0..10_000).contains(&found.head.int(self.shard.dbs[self.db].bytes(found.handle)));
         Some(if shared { i64::from(i32::MAX) } else { 1 })
@@ -346,7 +355,7 @@ impl<'a> Keyspace<'a> {
 
     /// What `OBJECT ENCODING` says of a key. O(1).
     pub fn encoding(&mut self, key: Key<'_>) -> Option<Encoding> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         Some(match found.head.kind {
             Kind::Int => "int",
             Kind::Str if found.head.value_len() <= 44 => "embstr",
@@ -361,14 +370,14 @@ impl<'a> Keyspace<'a> {
 
     /// Seconds since a key was last read or written. O(1).
     pub fn idle_seconds(&mut self, key: Key<'_>) -> Option<u64> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         let now = (self.now.ms() / 1000) as u32 & entry::IDLE_MASK;
         Some(u64::from(now.wrapping_sub(found.head.idle) & entry::IDLE_MASK))
     }
 
     /// Bytes a key takes: its slot and its object. O(1).
     pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         let db = &self.shard.dbs[self.db];
         let object = db.object(found.handle).map_or(0, Object::heap_bytes);
         // Thirteen bytes are the slot's usual share of its segment.
@@ -644,7 +653,7 @@ impl<'a> Keyspace<'a> {
             let idle = self.idle_now();
             self.shard.stats.dirty += 1;
             let db = &mut self.shard.dbs[self.db];
-            let mut value = db.edit(key.hash, found.handle);
+            let mut value = db.edit(key.hash, found.handle, found.head);
             let len = value.bytes().len();
             let at = offset.min(len);
             let covered = (len - at).min(bytes.len());
@@ -714,37 +723,39 @@ impl<'a> Keyspace<'a> {
         f: impl FnOnce(&mut List<'_, InlineValue<'_>>) -> R,
     ) -> Result<Option<R>, WrongType> {
         let limit = self.shard.settings.list_node;
-        let handle = match self.find(key) {
+        let found = match self.find(key) {
             Some(found) => match found.head.kind {
-                Kind::ListObject => found.handle,
+                Kind::ListObject => Ok(found),
                 Kind::PackedList => {
                     let bytes = found.head.value(self.shard.dbs[self.db].bytes(found.handle));
                     if adding.is_empty()
                         || list::packed_fits(bytes, adding.iter().copied(), limit, INLINE_BYTES_MAX)
                     {
-                        found.handle
+                        Ok(found)
                     } else {
                         let deque = Object::List(Box::new(Deque::from_packed(bytes, limit)));
-                        self.store(key, Some(found), NewValue::Object(deque), Expires::Keep)
+                        Err(self.store(key, Some(found), NewValue::Object(deque), Expires::Keep))
                     }
                 }
                 _ => return Err(WrongType),
             },
             None if insert == Inserted::Never => return Ok(None),
             None if list::packed_fits(&[], adding.iter().copied(), limit, INLINE_BYTES_MAX) => {
-                self.store(key, None, NewValue::Inline(Kind::PackedList, &[]), Expires::Clear)
+                Err(self.store(key, None, NewValue::Inline(Kind::PackedList, &[]), Expires::Clear))
             }
             None => {
                 let deque = Object::List(Box::new(Deque::new(limit)));
-                self.store(key, None, NewValue::Object(deque), Expires::Clear)
+                Err(self.store(key, None, NewValue::Object(deque), Expires::Clear))
             }
         };
         let idle = self.idle_now();
         self.shard.stats.dirty += 1;
         let db = &mut self.shard.dbs[self.db];
+        // An entry that was written just now is read again.
+        let Found { handle, head } = found.unwrap_or_else(|handle| Found { handle, head: db.head(handle) });
         entry::set_idle(db.bytes_mut(handle), idle);
-        let (result, before, after, handle) = if db.head(handle).kind == Kind::PackedList {
-            let mut list = List::Packed(Packed::new(db.edit(key.hash, handle)));
+        let (result, before, after, handle) = if head.kind == Kind::PackedList {
+            let mut list = List::Packed(Packed::new(db.edit(key.hash, handle, head)));
             let before = list.len();
             let result = f(&mut list);
             let after = list.len();

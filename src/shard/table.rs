@@ -9,7 +9,10 @@
 //! 3. A scan visits entries in the order of their hashes, and its cursor *is* a hash: splits and merges move
 //!    entries between segments but never past a cursor. Every entry present throughout is visited exactly once
 //!    a scan, and one added or removed meanwhile at most once.
-//! 4. Each segment keeps a lower bound of its entries' deadlines, so the expiry cycle opens only segments in
+//! 4. Hashes are [`skew`]ed first: keys are twice as dense at one end of the space as at the other, in between evenly
+//!    by the logarithm. So at any time segments are in all phases of their growth: memory per key does not swing with
+//!    the number of keys, and no splits of all segments come at once.
+//! 5. Each segment keeps a lower bound of its entries' deadlines, so the expiry cycle opens only segments in
 //!    which something is due.
 //!
 //! The table knows neither keys nor values: the caller compares keys through the handle.
@@ -76,6 +79,18 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// Places a uniform hash so that keys are up to twice as dense at the low end: 2^u - 1 for u in [0, 1), by a parabola
+/// that is within 0.4 % of it. Monotone; where it is flattest, three hashes in two places.
+#[inline]
+#[must_use]
+pub fn skew(hash: u32) -> u32 {
+    // The two factors add up to 2^32, so that the end of the space stays its end.
+    const LINEAR: u64 = 2_819_645_809;
+    const SQUARE: u64 = (1 << 32) - LINEAR;
+    let u = u64::from(hash);
+    ((u * LINEAR + ((u * u) >> 32) * SQUARE) >> 32) as u32
+}
+
 impl Table {
     /// An empty table; it allocates nothing for slots yet.
     #[must_use]
@@ -125,7 +140,12 @@ impl Table {
     #[inline]
     pub fn find(&self, hash: u32, mut eq: impl FnMut(Handle) -> bool) -> Option<Handle> {
         let segment = &self.segments[self.at(hash)];
-        segment.slots.find(spread(hash), |slot| slot.hash == hash && eq(slot.handle)).map(|slot| slot.handle)
+        // Unlike `find`, whose comparison is a call through a pointer, this is compiled into one loop.
+        segment
+            .slots
+            .iter_hash(spread(hash))
+            .find(|slot| slot.hash == hash && eq(slot.handle))
+            .map(|slot| slot.handle)
     }
 
     /// Adds an entry that is known to be absent. O(1), or one split of a full segment.
@@ -246,14 +266,14 @@ impl Table {
 
     /// An entry chosen nearly uniformly, by random numbers that `random` gives; `None` when empty.
     ///
-    /// Expected O(1): segments are drawn by hash, so by their share of the hash space; buckets uniformly.
+    /// Expected O(1): segments are drawn by a skewed hash, so by their share of the keys; buckets uniformly.
     pub fn sample(&self, mut random: impl FnMut() -> u64) -> Option<Slot> {
         if self.is_empty() {
             return None;
         }
         for _ in 0..64 {
             let draw = random();
-            let segment = &self.segments[self.at(draw as u32)];
+            let segment = &self.segments[self.at(skew(draw as u32))];
             let buckets = segment.slots.num_buckets();
             if segment.slots.is_empty() {
                 continue;
@@ -486,6 +506,25 @@ mod tests {
         assert!(slots.iter().any(|&slot| model.key(slot) == 17));
         model.table.set_due(&segment, NEVER);
         assert!(model.table.next_due_segment(0, u64::MAX - 1).is_none());
+    }
+
+    #[test]
+    fn segments_are_in_all_phases_of_their_growth_at_once() {
+        let hashes: Vec<u32> = (0..=1000u64).map(|n| skew((n * u64::from(u32::MAX) / 1000) as u32)).collect();
+        assert!(hashes.is_sorted() && hashes[0] == 0 && hashes[1000] >= u32::MAX - 2);
+        // Bytes a key at fourteen sizes between two doublings: without the skew they swing by a factor of two.
+        let mut arena = Arena::new();
+        let mut table = Table::new();
+        let (mut least, mut most) = (f64::MAX, 0f64);
+        for n in 0..220_000u32 {
+            let handle = arena.alloc(8);
+            table.insert(skew(n.wrapping_mul(0x9E37_79B1)), handle);
+            if n >= 100_000 && n % 8_000 == 0 {
+                let bytes = table.heap_bytes() as f64 / f64::from(n);
+                (least, most) = (least.min(bytes), most.max(bytes));
+            }
+        }
+        assert!(most < 17.5 && most / least < 1.15, "{least:.1} to {most:.1} bytes a key");
     }
 
     #[test]

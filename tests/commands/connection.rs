@@ -451,10 +451,10 @@ fn a_second_pause_can_only_be_longer_and_stricter() {
         a> CLIENT PAUSE 1000 WRITE  < +OK
         a> GET k                < nil
         a> CLIENT PAUSE 0 ALL   < +OK
-        a> GET k                < blocks
+        a> GET other            < blocks
         ! advance 1s
         b< +OK
-        a< \"v\"
+        a< nil
         a> CLIENT PAUSE 1000 WRITE  < +OK
         a> GET k                < \"v\"
         a> CLIENT UNPAUSE       < +OK
@@ -530,5 +530,16 @@ fn tracking_is_refused_until_it_is_there() {
         ! no-oracle
         > CLIENT TRACKING on    < -ERR CLIENT TRACKING ON is not supported by this server
     ",
+    );
+}
+
+#[test]
+fn help_has_a_line_or_two_for_each_subcommand() {
+    check(
+        r#"
+        ! no-oracle
+        > CLIENT HELP           < *
+        > CLIENT HELP x         < -ERR wrong number of arguments for 'client|help' command
+    "#,
     );
 }

@@ -262,6 +262,18 @@ fn memory_usage_is_known_for_every_key() {
 }
 
 #[test]
+fn the_peak_of_memory_used_outlives_a_flush() {
+    check(
+        "
+        ! no-oracle
+        > DEBUG POPULATE 60000                  < +OK
+        > FLUSHALL                              < +OK
+        > INFO memory                           < =~\"*used_memory_peak_perc:0.*\"
+        ",
+    );
+}
+
+#[test]
 fn config_get_answers_names_and_patterns_in_any_case() {
     check(
         "
@@ -423,6 +435,20 @@ fn debug_helps_tests_of_clients() {
         > DEBUG SEGFAULT                        < -ERR unknown subcommand or wrong number of arguments for 'SEGFAULT'. Try DEBUG HELP.
         > DEBUG HELP                            < *
         > DEBUG                                 < -ERR wrong number of arguments for 'debug' command
+        ",
+    );
+}
+
+#[test]
+fn every_container_explains_itself() {
+    check(
+        "
+        > CLIENT HELP                           < *
+        > COMMAND HELP                          < *
+        > CONFIG HELP                           < [+CONFIG* +GET* * * * * * * * +HELP *]
+        > MEMORY HELP                           < *
+        > OBJECT HELP                           < *
+        > CONFIG HELP x                         < -ERR wrong number of arguments for 'config|help' command
         ",
     );
 }

@@ -17,6 +17,8 @@ use std::time::Duration;
 /// When scripts begin, in process: 14 November 2023, Unix ms.
 pub const START_MS: u64 = 1_700_000_000_000;
 
+type Argv = Vec<Vec<u8>>;
+
 /// How long a reply may take that is due.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -73,9 +75,9 @@ struct LocalClient {
     session: Session,
     output: Output,
     /// What it waits for, and the command to run again then where clients are paused.
-    waiter: Option<(Arc<Waiter>, Option<Vec<Vec<u8>>>)>,
+    waiter: Option<(Arc<Waiter>, Option<Argv>)>,
     /// Commands sent while it waited.
-    queue: Vec<Vec<Vec<u8>>>,
+    queue: Vec<Argv>,
 }
 
 impl Local {
@@ -523,7 +525,7 @@ impl Place for Served {
     }
 
     fn blocked(&mut self) -> usize {
-        self.server.engine.stats().blocked.load(Ordering::Relaxed) as usize
+        self.server.engine.stats().blocked.load(Ordering::Relaxed)
     }
 
     fn settles(&mut self, session: &str, before: usize) -> Option<Value> {

@@ -21,7 +21,7 @@ pub(super) fn kill(
     let old_form = args.left() == 1;
     let filter = if old_form {
         // The old form may hit the caller as well.
-        Filter { addr: Some(args.next()?), skip_me: false, ..Filter::default() }
+        Filter { addr: Some(args.required()?), skip_me: false, ..Filter::default() }
     } else {
         Filter::parse(args)?
     };
@@ -70,7 +70,7 @@ impl<'a> Filter<'a> {
         let mut filter = Filter::default();
         while let Some(option) = args.try_next() {
             let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
-            let value = args.next()?;
+            let value = args.required()?;
             if is("ID") {
                 let id = parse_int(value).and_then(|id| u64::try_from(id).ok()).filter(|&id| id > 0);
                 let id = id.ok_or(CommandError::text("ERR client-id should be greater than 0"))?;

@@ -22,7 +22,7 @@ pub(super) fn list(
     let mut lines = Vec::new();
     let viewer = Viewer::new(session, engine, args);
     if args.left() == 2 && args.eat("TYPE") {
-        if Kind::parse(args.next()?)? == Kind::Normal {
+        if Kind::parse(args.required()?)? == Kind::Normal {
             engine.clients().iter().for_each(|client| viewer.write(client, &mut lines));
         }
     } else if args.left() > 1 && args.eat("ID") {

@@ -220,7 +220,7 @@ fn setname(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let name = validate_name(args.next()?)?;
+    let name = validate_name(args.required()?)?;
     set_name(session, name);
     out.ok();
     Ok(())
@@ -257,7 +257,7 @@ fn setinfo(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (option, value) = (args.next()?, args.next()?);
+    let (option, value) = (args.required()?, args.required()?);
     let mut labels = session.client.labels.lock();
     let label = if option.eq_ignore_ascii_case(b"lib-name") {
         &mut labels.lib_name
@@ -356,7 +356,7 @@ fn pause(
     if args.left() > 2 {
         return Err(too_many(&String::from_utf8_lossy(subcommand)));
     }
-    let timeout = args.next()?;
+    let timeout = args.required()?;
     let kind = match args.try_next() {
         None => PauseKind::All,
         Some(kind) if kind.eq_ignore_ascii_case(b"all") => PauseKind::All,
@@ -406,7 +406,7 @@ fn unblock(
     if args.left() > 2 {
         return Err(too_many(&String::from_utf8_lossy(subcommand)));
     }
-    let id = args.next()?;
+    let id = args.required()?;
     let how = match args.try_next() {
         None => Ended::TimedOut,
         Some(reason) if reason.eq_ignore_ascii_case(b"timeout") => Ended::TimedOut,
@@ -432,13 +432,13 @@ fn tracking(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let mode = args.next()?;
+    let mode = args.required()?;
     while let Some(option) = args.try_next() {
         let word = ["bcast", "optin", "optout", "noloop"];
         let pair = ["redirect", "prefix"];
         let is = |word: &&str| option.eq_ignore_ascii_case(word.as_bytes());
         if pair.iter().any(is) {
-            args.next()?;
+            args.required()?;
         } else if !word.iter().any(is) {
             return Err(CommandError::Syntax);
         }

@@ -78,7 +78,7 @@ fn set(
     out: &mut dyn Sink,
     unit: Unit,
 ) -> Result<(), CommandError> {
-    let given = args.next()?;
+    let given = args.required()?;
     // The options come first: of two mistakes Redis names theirs.
     let conditions = Conditions::parse(args)?;
     let given = parse_int(given).ok_or(CommandError::NotAnInteger)?;
@@ -159,7 +159,7 @@ fn tell(
     show: fn(u64, u64) -> u64,
 ) -> Result<(), CommandError> {
     let now_ms = keys.now_ms();
-    out.int(match keys.expires_at_ms(key) {
+    out.int(match keys.seen(key).map(|seen| seen.expires_at_ms) {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => i64::try_from(show(deadline, now_ms)).unwrap_or(i64::MAX),

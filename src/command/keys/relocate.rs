@@ -13,10 +13,14 @@ pub(super) fn rename(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (from, to) = (args.next()?, args.next()?);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut keys, key) = entered.at(from);
     if from == to {
-        return if keys.exists(key) { Ok(out.ok()) } else { Err(CommandError::NoSuchKey) };
+        if !keys.exists(key) {
+            return Err(CommandError::NoSuchKey);
+        }
+        out.ok();
+        return Ok(());
     }
     let value = keys.take(key).ok_or(CommandError::NoSuchKey)?;
     let (mut keys, key) = entered.at(to);
@@ -33,7 +37,7 @@ pub(super) fn renamenx(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (from, to) = (args.next()?, args.next()?);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut keys, key) = entered.at(from);
     if !keys.exists(key) {
         return Err(CommandError::NoSuchKey);
@@ -52,7 +56,7 @@ pub(super) fn r#move(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let name = args.next()?;
+    let name = args.required()?;
     let (from, to) = (entered.db(), args.db(entered.engine().databases())?);
     if from == to {
         return Err(CommandError::SameObject);
@@ -84,7 +88,7 @@ pub(super) fn copy(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (from, to) = (args.next()?, args.next()?);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut db, mut replace) = (entered.db(), false);
     while args.left() > 0 {
         if args.eat("REPLACE") {

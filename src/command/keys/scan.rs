@@ -56,7 +56,7 @@ pub(super) fn keys(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let pattern = Pattern::new(args.next()?);
+    let pattern = Pattern::new(args.required()?);
     let mut names = Names::default();
     for mut keys in entered.keyspaces() {
         keys.for_each(|key, _| {
@@ -108,16 +108,16 @@ pub(super) fn scan(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let cursor = parse_cursor(args.next()?).ok_or(CommandError::InvalidCursor)?;
+    let cursor = parse_cursor(args.required()?).ok_or(CommandError::InvalidCursor)?;
     let (mut left, mut pattern, mut wanted) = (10usize, Pattern(None), None);
     while args.left() > 0 {
         if args.eat("COUNT") {
             let count = args.int()?;
             left = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::Syntax)?;
         } else if args.eat("MATCH") {
-            pattern = Pattern::new(args.next()?);
+            pattern = Pattern::new(args.required()?);
         } else if args.eat("TYPE") {
-            wanted = Some(args.next()?);
+            wanted = Some(args.required()?);
         } else {
             return Err(CommandError::Syntax);
         }

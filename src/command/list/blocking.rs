@@ -59,7 +59,7 @@ pub(super) fn blmpop(
 ) -> Result<Option<Wait>, CommandError> {
     // Redis reads the timeout, the first argument, last.
     let mut timeout = Args::new(args.argv());
-    args.next()?;
+    args.required()?;
     let Several { keys, end, count } = Several::parse(args)?;
     let timeout_ms = timeout.timeout()?;
     pop_or_wait(entered, keys, Pop { end, count: Some(count) }, timeout_ms, out)
@@ -157,7 +157,7 @@ pub(super) fn blmove(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<Option<Wait>, CommandError> {
-    let (source, destination) = (args.next()?, args.next()?);
+    let (source, destination) = (args.required()?, args.required()?);
     let course = Course::parse(args)?;
     move_or_wait(entered, source, destination, course, args.timeout()?, out)
 }
@@ -170,7 +170,7 @@ pub(super) fn brpoplpush(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<Option<Wait>, CommandError> {
-    let (source, destination) = (args.next()?, args.next()?);
+    let (source, destination) = (args.required()?, args.required()?);
     move_or_wait(entered, source, destination, Course::TAIL_TO_HEAD, args.timeout()?, out)
 }
 

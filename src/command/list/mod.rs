@@ -310,7 +310,7 @@ fn lset(
     if !keys.has_list(key)? {
         return Err(CommandError::NoSuchKey);
     }
-    let (index, element) = (args.int()?, args.next()?);
+    let (index, element) = (args.int()?, args.required()?);
     let set = keys.update_list(key, &[element], Inserted::Never, |list| list.set(index, element))?;
     match set {
         Some(Ok(())) => out.ok(),
@@ -335,7 +335,7 @@ fn linsert(
     } else {
         return Err(CommandError::Syntax);
     };
-    let (pivot, element) = (args.next()?, args.next()?);
+    let (pivot, element) = (args.required()?, args.required()?);
     let inserted =
         keys.update_list(key, &[element], Inserted::Never, |list| list.insert(pivot, element, side))?;
     out.int(match inserted {
@@ -355,7 +355,7 @@ fn lrem(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (count, element) = (args.int()?, args.next()?);
+    let (count, element) = (args.int()?, args.required()?);
     let removed = keys.update_list(key, &[], Inserted::Never, |list| list.remove(count, element))?;
     out.int(removed.unwrap_or(0) as i64);
     Ok(())

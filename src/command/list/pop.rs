@@ -137,7 +137,7 @@ pub(super) struct Several<'a> {
 impl<'a> Several<'a> {
     pub(super) fn parse(args: &mut Args<'a>) -> Result<Self, CommandError> {
         const NUMKEYS: CommandError = CommandError::text("ERR numkeys should be greater than 0");
-        let numkeys = positive(args.next()?, NUMKEYS)?;
+        let numkeys = positive(args.required()?, NUMKEYS)?;
         let keys = args.take(numkeys)?;
         let end = End::parse(args)?;
         let mut count = None;
@@ -145,7 +145,8 @@ impl<'a> Several<'a> {
             if count.is_some() || !args.eat("COUNT") {
                 return Err(CommandError::Syntax);
             }
-            count = Some(positive(args.next()?, CommandError::text("ERR count should be greater than 0"))?);
+            count =
+                Some(positive(args.required()?, CommandError::text("ERR count should be greater than 0"))?);
         }
         Ok(Self { keys, end, count: count.unwrap_or(1) })
     }
@@ -210,7 +211,7 @@ pub(super) fn lmove(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (source, destination) = (args.next()?, args.next()?);
+    let (source, destination) = (args.required()?, args.required()?);
     let course = Course::parse(args)?;
     move_and_reply(entered, source, destination, course, out)
 }
@@ -223,7 +224,7 @@ pub(super) fn rpoplpush(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (source, destination) = (args.next()?, args.next()?);
+    let (source, destination) = (args.required()?, args.required()?);
     move_and_reply(entered, source, destination, Course::TAIL_TO_HEAD, out)
 }
 

@@ -20,7 +20,7 @@ pub(super) fn lpos(
         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to \
          start from the end of the list",
     );
-    let element = args.next()?;
+    let element = args.required()?;
     let (mut rank, mut count, mut maxlen) = (1, None, 0);
     while args.left() > 0 {
         if args.eat("RANK") {
@@ -55,7 +55,7 @@ pub(super) fn lpos(
 /// The next argument as a number of elements, 0 standing for no limit; any that is none earns the same error.
 fn limit(args: &mut Args<'_>, error: CommandError) -> Result<usize, CommandError> {
     // A number beyond what this machine can address is as good as no limit.
-    match parse_int(args.next()?) {
+    match parse_int(args.required()?) {
         Some(number) if number >= 0 => Ok(usize::try_from(number).unwrap_or(0)),
         _ => Err(error),
     }

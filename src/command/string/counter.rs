@@ -71,7 +71,7 @@ pub(super) fn incrbyfloat(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let Some(by) = LongDouble::parse(args.next()?) else {
+    let Some(by) = LongDouble::parse(args.required()?) else {
         // Redis looks at the key first, and both numbers earn the same error.
         keys.has_string(key)?;
         return Err(CommandError::NotAFloat);

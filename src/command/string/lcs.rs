@@ -17,7 +17,7 @@ pub(super) fn lcs(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let (a, b) = (args.next()?, args.next()?);
+    let (a, b) = (args.required()?, args.required()?);
     // Redis looks at the keys before it reads the options.
     let options = Options::parse(args);
     let mut read = |name: &[u8]| {

@@ -1,7 +1,7 @@
 //! String commands: the rows, and the commands that read, write or remove whole strings.
 //!
-//! What changes part of a string stands in [`range`], what counts in [`counter`], `SET` with its options and `GETEX`
-//! in [`set`], the comparison of two strings in [`lcs`]. The bodies are the keyspace's and `value`'s.
+//! What changes part of a string stands in `range.rs`, what counts in `counter.rs`, `SET` with its options and `GETEX`
+//! in `set.rs`, the comparison of two strings in `lcs.rs`. The bodies are the keyspace's and `value`'s.
 
 mod counter;
 mod lcs;
@@ -216,7 +216,7 @@ fn getset(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let value = args.next()?;
+    let value = args.required()?;
     write_old(keys, key, out)?;
     keys.set_string(key, value, Expires::Clear);
     Ok(())
@@ -245,7 +245,7 @@ fn setnx(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let value = args.next()?;
+    let value = args.required()?;
     let set = keys.set_string_if(key, value, Expires::Clear, Condition::Absent);
     out.int(i64::from(set));
     Ok(())

@@ -33,7 +33,7 @@ pub(super) fn setrange(
 ) -> Result<(), CommandError> {
     let offset = args.int()?;
     let offset = usize::try_from(offset).map_err(|_| CommandError::text("ERR offset is out of range"))?;
-    let len = keys.set_range(key, offset, args.next()?)?;
+    let len = keys.set_range(key, offset, args.required()?)?;
     out.int(len as i64);
     Ok(())
 }
@@ -47,7 +47,7 @@ pub(super) fn append(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let len = keys.append(key, args.next()?)?;
+    let len = keys.append(key, args.required()?)?;
     out.int(len as i64);
     Ok(())
 }

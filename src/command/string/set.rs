@@ -16,7 +16,7 @@ pub(super) fn set(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let value = args.next()?;
+    let value = args.required()?;
     if args.left() == 0 {
         keys.set_string(key, value, Expires::Clear);
         out.ok();
@@ -72,8 +72,8 @@ fn set_within(
     unit: Unit,
     name: &'static str,
 ) -> Result<(), CommandError> {
-    let deadline = Deadline { number: args.next()?, unit, relative: true };
-    let value = args.next()?;
+    let deadline = Deadline { number: args.required()?, unit, relative: true };
+    let value = args.required()?;
     let deadline_ms = deadline.at_ms(keys.now_ms(), name)?;
     keys.set_string(key, value, Expires::At(deadline_ms));
     out.ok();
@@ -157,7 +157,7 @@ impl<'a> Options<'a> {
                 if !free || !same {
                     return Err(CommandError::Syntax);
                 }
-                options.deadline = Some(Deadline { number: args.next()?, unit, relative });
+                options.deadline = Some(Deadline { number: args.required()?, unit, relative });
             } else {
                 return Err(CommandError::Syntax);
             }
