@@ -326,7 +326,7 @@ impl Connection {
                 break;
             }
         }
-        batch.leave();
+        drop(batch);
         if self.out.is_empty() {
             self.put_back(shared);
         }
