@@ -229,6 +229,23 @@ fn a_list_of_one_element_keeps_its_deadline_when_it_is_rotated() {
     );
 }
 
+/// A list of one element that was a quicklist became a listpack, as it was empty between the pop and the push.
+#[test]
+fn a_rotation_decides_about_the_encoding_once() {
+    check(
+        r#"
+        # The setting would stay with the oracle; Valkey 9 was asked by hand.
+        ! no-oracle
+        > CONFIG SET list-max-listpack-size 1 < +OK
+        > RPUSH l a b c                   < :3
+        > LTRIM l 1 1                     < +OK
+        > OBJECT ENCODING l               < "quicklist"
+        > LMOVE l l RIGHT LEFT            < "b"
+        > OBJECT ENCODING l               < "quicklist"
+        "#,
+    );
+}
+
 #[test]
 fn the_first_of_several_lists_that_has_something_is_popped() {
     check(
