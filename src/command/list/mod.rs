@@ -176,6 +176,14 @@ impl End {
             Err(CommandError::Syntax)
         }
     }
+
+    /// As the list calls it.
+    fn side(self) -> Side {
+        match self {
+            End::Left => Side::Before,
+            End::Right => Side::After,
+        }
+    }
 }
 
 /// Writes an element as a bulk, sharing a large one.

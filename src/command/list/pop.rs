@@ -259,18 +259,9 @@ pub(super) fn move_element(
         return Ok(None);
     }
     if source == destination {
-        // In one go, so that the list of one element keeps its key and its deadline. What is pushed was popped just
-        // before, so there is room for it.
+        // In one go, so that a list of one element keeps its key and its deadline.
         let moved = keys.update_list(key, &[], Inserted::Never, |list| {
-            let element = match course.from {
-                End::Left => list.pop_front(|element| element.to_shared()),
-                End::Right => list.pop_back(|element| element.to_shared()),
-            }?;
-            match course.to {
-                End::Left => list.push_front(&element),
-                End::Right => list.push_back(&element),
-            }
-            Some(element)
+            list.rotate(course.from.side(), course.to.side())
         })?;
         return Ok(moved.flatten());
     }

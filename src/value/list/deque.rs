@@ -254,6 +254,22 @@ impl Deque {
 
     #[inline]
     fn pop<R>(&mut self, end: End, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        let result = self.take(end, f)?;
+        self.after_removal();
+        Some(result)
+    }
+
+    pub(super) fn rotate(&mut self, from: End, to: End) -> Option<Bytes> {
+        let element = self.take(from, |element| element.to_shared())?;
+        self.before_growth(element.len(), 1);
+        self.push(to, &element);
+        self.after_removal();
+        Some(element)
+    }
+
+    /// Removes an element without deciding about the encoding.
+    #[inline]
+    fn take<R>(&mut self, end: End, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let node = self.end_node(end)?;
         let result = match &self.nodes[node] {
             Node::Plain(bytes) => {
@@ -273,7 +289,6 @@ impl Deque {
             }
         };
         self.len -= 1;
-        self.after_removal();
         Some(result)
     }
 

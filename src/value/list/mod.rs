@@ -31,6 +31,7 @@ pub use deque::{Deque, NodeRef};
 pub use packed::{Packed, packed_fits};
 
 use super::listpack::{self, Buffer, Element, Entries, Needle};
+use bytes::Bytes;
 use node::{Elements, Node};
 use packed::packed_parts;
 use std::{collections::vec_deque, error::Error, fmt, ops::Range};
@@ -114,6 +115,20 @@ impl<B: Buffer> List<'_, B> {
         match self {
             Self::Packed(packed) => packed.pop(End::Back, f),
             Self::Deque(deque) => deque.pop_back(f),
+        }
+    }
+
+    /// Takes the element at one end (the front is `Before`) and puts it at the other, or back; `None` if there is
+    /// none. Decides about the encoding once, as Redis does for one LMOVE within a list. Cost as a pop and a push.
+    pub fn rotate(&mut self, from: Side, to: Side) -> Option<Bytes> {
+        let (from, to) = (End::of(from), End::of(to));
+        match self {
+            Self::Packed(packed) => {
+                let element = packed.pop(from, |element| element.to_shared())?;
+                packed.push(to, &element);
+                Some(element)
+            }
+            Self::Deque(deque) => deque.rotate(from, to),
         }
     }
 
@@ -325,6 +340,15 @@ pub enum Side {
 enum End {
     Front,
     Back,
+}
+
+impl End {
+    fn of(side: Side) -> Self {
+        match side {
+            Side::Before => End::Front,
+            Side::After => End::Back,
+        }
+    }
 }
 
 /// What OBJECT ENCODING shows for a list.
