@@ -3,7 +3,7 @@
 //! 1. A command that finds nothing returns a [`Wait`]. The engine, still inside the shards of all its keys, draws a
 //!    ticket and queues it on each of them; so nothing can be pushed between the look and the queueing.
 //! 2. Whoever fills a key that is wanted finds it on its shard's `ready` list and serves the queue in the order of
-//!    the tickets before it leaves the shard ([`Engine::serve`]). Keys are served in the order in which they were
+//!    the tickets before it leaves the shard (`Engine::serve`). Keys are served in the order in which they were
 //!    filled, those that serving fills behind the others. A waiter whose turn it is acts as its command would now:
 //!    it looks at its keys in its own order, and what it does with one is its own [`Waiting::serve`]. The result is
 //!    laid down in the [`Waiter`], its ticket leaves all queues, and its owner is told once the shards are left.
@@ -19,7 +19,7 @@
 //! key that somebody waits for enters those as well before it runs, or all shards where a move may pass on what it
 //! moved to who knows whom. Nobody else pays for it. The next author of a blocking command owes: `serve` that takes
 //! nothing unless it can deliver, and an `undo` for what it took; whoever adds a way to write owes
-//! [`Engine::enter_to_write`].
+//! `Engine::enter_to_write`.
 
 use super::Engine;
 use super::door::{Entered, View};

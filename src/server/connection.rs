@@ -43,8 +43,9 @@ pub(super) struct Shared {
     pub counts: Counts,
 }
 
-/// Outputs that a loop keeps.
-const SPARE_MAX: usize = 16;
+/// Outputs that a loop keeps, and the memory that one of them may have.
+const SPARE_MAX: usize = 128;
+const SPARE_BYTES: usize = 16 * 1024;
 
 /// Counted here, and added to the engine's counters once a round of the loop.
 #[derive(Debug, Default)]
@@ -326,8 +327,20 @@ impl Connection {
                 break;
             }
         }
-        batch.leave();
+        drop(batch);
+        if self.out.is_empty() {
+            self.put_back(shared);
+        }
         at
+    }
+
+    /// Gives the borrowed output back: an idle connection holds no buffer.
+    fn put_back(&mut self, shared: &mut Shared) {
+        self.out.clear();
+        let out = std::mem::take(&mut self.out);
+        if shared.spare.len() < SPARE_MAX && out.memory_bytes() <= SPARE_BYTES {
+            shared.spare.push(out);
+        }
     }
 
     /// Takes the result of a wait that has ended.
@@ -396,11 +409,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.out.clear();
-        let out = std::mem::take(&mut self.out);
-        if shared.spare.len() < SPARE_MAX {
-            shared.spare.push(out);
-        }
+        self.put_back(shared);
         if self.soft_since_ms.take().is_some() || self.session.client.output_bytes.load(Ordering::Relaxed) > 0
         {
             self.note_output();

@@ -150,7 +150,8 @@ impl Made {
                 let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<f64>().ok());
                 let for_ever = number.is_some_and(|number| number.abs() < 0.001);
                 // A timeout stands first or last.
-                let long = (at == first || at == last) && number.is_some_and(|number| number > 0.1);
+                let long =
+                    (at == first || at == last) && number.is_some_and(|number| number > 0.1 && number < 1e12);
                 if for_ever || long {
                     *arg = b"0.01".to_vec();
                 }

@@ -1,7 +1,7 @@
 //! String commands: the rows, and the commands that read, write or remove whole strings.
 //!
-//! What changes part of a string stands in [`range`], what counts in [`counter`], `SET` with its options and `GETEX`
-//! in [`set`], the comparison of two strings in [`lcs`]. The bodies are the keyspace's and `value`'s.
+//! What changes part of a string stands in `range.rs`, what counts in `counter.rs`, `SET` with its options and `GETEX`
+//! in `set.rs`, the comparison of two strings in `lcs.rs`. The bodies are the keyspace's and `value`'s.
 
 mod counter;
 mod lcs;
