@@ -239,7 +239,10 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
         (b"SCAN", ..) => any(),
         (b"RANDOMKEY", _, Value::Bulk(_)) => any(),
         (b"TIME" | b"LASTSAVE" | b"LOLWUT" | b"DUMP" | b"INFO" | b"COMMAND" | b"HELLO", ..) => any(),
-        (b"OBJECT", b"IDLETIME" | b"FREQ", Value::Int(_)) => any(),
+        // A copy of a shared integer is no longer shared in Redis.
+        (b"OBJECT", b"IDLETIME" | b"FREQ" | b"REFCOUNT", Value::Int(_)) => any(),
+        // Redis 7.0 counts a key that was set with a deadline in the past until it comes across it.
+        (b"DBSIZE", _, Value::Int(_)) => any(),
         // What HELP lists depends on what is there.
         (_, b"HELP", Value::Array(_)) => any(),
         (b"MEMORY", _, Value::Int(_)) => any(),

@@ -8,6 +8,8 @@ use std::cell::{Cell, RefCell};
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// Whether anything is in `PUT_OFF`, which takes longer to look at.
+    static LATER: Cell<bool> = const { Cell::new(false) };
     static PUT_OFF: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -37,10 +39,13 @@ impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
         INSIDE.set(false);
-        run_put_off();
+        if LATER.replace(false) {
+            run_put_off();
+        }
     }
 }
 
+#[cold]
 fn run_put_off() {
     // What runs may put something off itself, so the cell is not borrowed meanwhile. At a thread's end it is gone,
     // and nothing can be in it.
@@ -52,6 +57,7 @@ fn run_put_off() {
 pub(super) fn once_outside(f: impl FnOnce() + 'static) {
     if INSIDE.get() {
         PUT_OFF.with_borrow_mut(|put_off| put_off.push(Box::new(f)));
+        LATER.set(true);
     } else {
         f();
     }

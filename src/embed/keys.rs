@@ -135,7 +135,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/exists/>
     #[inline]
     pub fn exists(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.read(key.as_ref(), |keys, key| Ok(keys.seen(key)))
+        self.read(key.as_ref(), |keys, key| Ok(keys.seen(key).is_some()))
     }
 
     /// How many of several keys exist at one moment; one that is named twice counts twice. O(keys).
@@ -181,7 +181,7 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/type/>
     pub fn type_of(&self, key: impl AsRef<[u8]>) -> Result<Option<Type>> {
-        self.read(key.as_ref(), |keys, key| Ok(keys.type_of(key)))
+        self.read(key.as_ref(), |keys, key| Ok(keys.seen(key).map(|seen| seen.kind)))
     }
 
     /// Gives a key a deadline, counted from now, to the millisecond; whether it was set. O(1).
@@ -257,7 +257,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/pttl/>
     pub fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Lifetime<Duration>> {
         self.read(key.as_ref(), |keys, key| {
-            Ok(match keys.expires_at_ms(key) {
+            Ok(match keys.seen(key).map(|seen| seen.expires_at_ms) {
                 None => Lifetime::NoKey,
                 Some(None) => Lifetime::Forever,
                 Some(Some(at_ms)) => {
@@ -275,7 +275,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/pexpiretime/>
     pub fn expire_time(&self, key: impl AsRef<[u8]>) -> Result<Lifetime<SystemTime>> {
         self.read(key.as_ref(), |keys, key| {
-            Ok(match keys.expires_at_ms(key) {
+            Ok(match keys.seen(key).map(|seen| seen.expires_at_ms) {
                 None => Lifetime::NoKey,
                 Some(None) => Lifetime::Forever,
                 Some(Some(at_ms)) => Lifetime::Limited(UNIX_EPOCH + Duration::from_millis(at_ms)),

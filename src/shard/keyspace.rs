@@ -106,6 +106,15 @@ pub enum Expires {
     At(u64),
 }
 
+/// What is known of a key beside its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its type.
+    pub kind: Type,
+    /// Its deadline, in Unix ms.
+    pub expires_at_ms: Option<u64>,
+}
+
 /// A whole value outside its key: what RENAME, COPY and MOVE carry.
 #[derive(Clone, Debug)]
 pub struct Value {
@@ -198,17 +207,6 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// Looks a key up for what is known of it beside its value: counts the hit or miss, and is no access.
-    #[inline]
-    fn peek(&mut self, key: Key<'_>) -> Option<Found> {
-        let found = self.find(key);
-        match found {
-            Some(_) => self.shard.stats.hits += 1,
-            None => self.shard.stats.misses += 1,
-        }
-        found
-    }
-
     /// Looks a key up to read it: counts the hit or miss and notes the access.
     #[inline]
     fn read(&mut self, key: Key<'_>) -> Option<Found> {
@@ -283,9 +281,15 @@ impl<'a> Keyspace<'a> {
         self.find(key).is_some()
     }
 
-    /// Whether a key exists, for a command that reads: counts the hit or miss, and is no access. O(1).
-    pub fn seen(&mut self, key: Key<'_>) -> bool {
-        self.peek(key).is_some()
+    /// What is known of a key beside its value, for a command that reads: counts the hit or miss, and is no access. O(1).
+    pub fn seen(&mut self, key: Key<'_>) -> Option<Seen> {
+        let found = self.find(key);
+        match found {
+            Some(_) => self.shard.stats.hits += 1,
+            None => self.shard.stats.misses += 1,
+        }
+        let Head { kind, expires_at_ms, .. } = found?.head;
+        Some(Seen { kind: kind.type_of(), expires_at_ms })
     }
 
     /// Whether a key exists, as a read that counts and touches. O(1).
@@ -293,9 +297,9 @@ impl<'a> Keyspace<'a> {
         self.read(key).is_some()
     }
 
-    /// A key's type. Counts the hit or miss, and is no access. O(1).
+    /// A key's type. Counts no hit or miss, as all that follows here. O(1).
     pub fn type_of(&mut self, key: Key<'_>) -> Option<Type> {
-        self.peek(key).map(|found| found.head.kind.type_of())
+        self.find(key).map(|found| found.head.kind.type_of())
     }
 
     /// Removes a key; whether it existed. O(1), with a large value freed by the reaper.
@@ -312,9 +316,9 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. Counts the hit or miss. O(1).
+    /// A key's deadline: `None` without the key, `Some(None)` without a deadline. O(1).
     pub fn expires_at_ms(&mut self, key: Key<'_>) -> Option<Option<u64>> {
-        self.peek(key).map(|found| found.head.expires_at_ms)
+        self.find(key).map(|found| found.head.expires_at_ms)
     }
 
     /// Sets or removes a key's deadline; whether the key exists. O(1).
@@ -343,7 +347,7 @@ impl<'a> Keyspace<'a> {
     /// What `OBJECT REFCOUNT` says of a key: Redis keeps the integers below 10,000 once for all, and counts their users
     /// as infinitely many. O(1).
     pub fn refcount(&mut self, key: Key<'_>) -> Option<i64> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         let shared = found.head.kind == Kind::Int
             && (0..10_000).contains(&found.head.int(self.shard.dbs[self.db].bytes(found.handle)));
         Some(if shared { i64::from(i32::MAX) } else { 1 })
@@ -351,7 +355,7 @@ impl<'a> Keyspace<'a> {
 
     /// What `OBJECT ENCODING` says of a key. O(1).
     pub fn encoding(&mut self, key: Key<'_>) -> Option<Encoding> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         Some(match found.head.kind {
             Kind::Int => "int",
             Kind::Str if found.head.value_len() <= 44 => "embstr",
@@ -366,14 +370,14 @@ impl<'a> Keyspace<'a> {
 
     /// Seconds since a key was last read or written. O(1).
     pub fn idle_seconds(&mut self, key: Key<'_>) -> Option<u64> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         let now = (self.now.ms() / 1000) as u32 & entry::IDLE_MASK;
         Some(u64::from(now.wrapping_sub(found.head.idle) & entry::IDLE_MASK))
     }
 
     /// Bytes a key takes: its slot and its object. O(1).
     pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
-        let found = self.peek(key)?;
+        let found = self.find(key)?;
         let db = &self.shard.dbs[self.db];
         let object = db.object(found.handle).map_or(0, Object::heap_bytes);
         // Thirteen bytes are the slot's usual share of its segment.

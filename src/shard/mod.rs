@@ -16,7 +16,7 @@ pub mod table;
 pub mod waiters;
 
 pub use entry::Type;
-pub use keyspace::{Encoding, Expires, Inserted, Key, Keyspace, Str, StringError, Value, WrongType};
+pub use keyspace::{Encoding, Expires, Inserted, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use strings::Condition;
 
 use db::{Db, Object};

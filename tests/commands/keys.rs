@@ -1,7 +1,7 @@
-//! Keys of any type: scripts here, random ones beside real servers in `random`, many keys at once in `many`.
+//! Keys of any type.
 
-mod many;
-mod random;
+mod real;
+mod whole;
 
 use super::check;
 

@@ -159,7 +159,7 @@ fn tell(
     show: fn(u64, u64) -> u64,
 ) -> Result<(), CommandError> {
     let now_ms = keys.now_ms();
-    out.int(match keys.expires_at_ms(key) {
+    out.int(match keys.seen(key).map(|seen| seen.expires_at_ms) {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => i64::try_from(show(deadline, now_ms)).unwrap_or(i64::MAX),

@@ -157,7 +157,7 @@ fn del(entered: &mut Entered<'_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Re
 
 /// Replies with the number of keys that exist. Reference: <https://valkey.io/commands/exists/>
 fn exists(entered: &mut Entered<'_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
-    count(entered, args, out, |keys, key| keys.seen(key))
+    count(entered, args, out, |keys, key| keys.seen(key).is_some())
 }
 
 /// Replies with the number of keys that exist, and makes them recently used.
@@ -174,6 +174,6 @@ fn r#type(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    out.simple(keys.type_of(key).map_or("none", |kind| kind.name()));
+    out.simple(keys.seen(key).map_or("none", |seen| seen.kind.name()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The same random scripts, here and on real servers.
+//! Generated scripts of commands on keys, here and on real servers: replies are the same, and so are hits and misses.
 
 use crate::common::oracle::Server;
 use crate::common::places::{Local, Place, Remote};
