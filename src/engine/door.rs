@@ -259,3 +259,55 @@ pub(crate) struct View {
     pub now_ms: u64,
     pub no_touch: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::ShardSettings;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn door() -> Door {
+        Door::new(Shard::new(1, 1, ShardSettings::default()))
+    }
+
+    #[test]
+    fn a_panic_inside_is_never_served() {
+        let door = door();
+        assert!(
+            catch_unwind(AssertUnwindSafe(|| {
+                let _guard = door.enter();
+                panic!("a bug");
+            }))
+            .is_err()
+        );
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(door.enter()))).is_err());
+    }
+
+    #[test]
+    fn a_panic_of_others_leaves_the_shard_whole() {
+        let door = door();
+        assert!(
+            catch_unwind(AssertUnwindSafe(|| {
+                let mut guard = door.enter();
+                guard.lend().1.set(true);
+                panic!("a stranger's");
+            }))
+            .is_err()
+        );
+        // So does one that began elsewhere, and passes by somebody who cleans up in here.
+        struct CleansUp<'a>(&'a Door);
+        impl Drop for CleansUp<'_> {
+            fn drop(&mut self) {
+                drop(self.0.enter());
+            }
+        }
+        assert!(
+            catch_unwind(AssertUnwindSafe(|| {
+                let _clean = CleansUp(&door);
+                panic!("a stranger's");
+            }))
+            .is_err()
+        );
+        drop(door.enter());
+    }
+}

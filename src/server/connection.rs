@@ -43,8 +43,9 @@ pub(super) struct Shared {
     pub counts: Counts,
 }
 
-/// Outputs that a loop keeps.
-const SPARE_MAX: usize = 16;
+/// Outputs that a loop keeps, and the memory that one of them may have.
+const SPARE_MAX: usize = 128;
+const SPARE_BYTES: usize = 16 * 1024;
 
 /// Counted here, and added to the engine's counters once a round of the loop.
 #[derive(Debug, Default)]
@@ -337,7 +338,7 @@ impl Connection {
     fn put_back(&mut self, shared: &mut Shared) {
         self.out.clear();
         let out = std::mem::take(&mut self.out);
-        if shared.spare.len() < SPARE_MAX {
+        if shared.spare.len() < SPARE_MAX && out.memory_bytes() <= SPARE_BYTES {
             shared.spare.push(out);
         }
     }

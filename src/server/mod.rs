@@ -81,6 +81,7 @@ fn plain(error: &io::Error) -> String {
 /// [`StartError`]: nothing was served.
 pub fn run(config: Config) -> Result<(), StartError> {
     listen::check_directory(&config.dir)?;
+    stop_on_panic();
     let mut signals = signals::Signals::new().map_err(StartError::System)?;
     let engine = Engine::open(&config, Clock::system()).map_err(StartError::Config)?;
     let listeners = listen::bind(&config)?;
@@ -110,6 +111,18 @@ pub fn run(config: Config) -> Result<(), StartError> {
     server.stop();
     tracing::info!("bye");
     Ok(())
+}
+
+/// Ends the process when any of its threads panics. A panic is a bug of ours; after it a shard may be half changed, and
+/// its door stays shut. Whoever watches over the process starts it anew; one that answers for some keys only, or has
+/// lost an event loop, would go unnoticed.
+fn stop_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        tracing::error!("{panic}");
+        std::process::abort();
+    }));
 }
 
 /// Event loops that serve an engine. They end when it is stopped or dropped; the engine lives on.

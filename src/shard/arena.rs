@@ -323,6 +323,22 @@ mod tests {
     }
 
     quickcheck! {
+        fn a_pair_is_the_two_slots_that_were_asked_for(lens: Vec<u16>) -> bool {
+            let mut arena = Arena::new();
+            let handles: Vec<Handle> =
+                lens.iter().map(|&len| arena.alloc(usize::from(len % 1500).max(8))).collect();
+            for (n, &handle) in handles.iter().enumerate() {
+                arena.bytes_mut(handle).fill(n as u8);
+            }
+            (1..handles.len()).all(|n| {
+                let len = arena.bytes(handles[n]).len();
+                let (from, to) = arena.pair(handles[n - 1], handles[n]);
+                from.iter().all(|&byte| byte == (n - 1) as u8)
+                    && to.len() == len
+                    && to.iter().all(|&byte| byte == n as u8)
+            })
+        }
+
         fn slots_keep_their_bytes_and_emptied_pages_return(ops: Vec<(u16, bool)>) -> bool {
             let mut arena = Arena::new();
             let mut live: Vec<(Handle, usize, u8)> = Vec::new();

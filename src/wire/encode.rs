@@ -446,7 +446,8 @@ pub fn format_double(value: f64) -> String {
     DoubleBuffer::new().format(value).to_owned()
 }
 
-/// Room for the longest number that [`format_double`] prints (24 bytes), and for its digits before they are laid out.
+/// Room for the longest number that [`format_double`] prints (25 bytes: a sign, 17 digits, 7 zeros), and for its
+/// digits before they are laid out.
 struct DoubleBuffer {
     text: [u8; 64],
     len: usize,

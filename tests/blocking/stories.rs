@@ -1,6 +1,6 @@
 //! Single stories: whose turn it is, how a wait ends, and where that goes which nobody took.
 
-use super::{Client, START_MS, array, engine};
+use crate::{Client, START_MS, array, engine};
 use damselfly::clock::Clock;
 use damselfly::engine::Ended;
 use damselfly::reply::Reply;

@@ -8,7 +8,8 @@ use syntax::Node;
 
 use damselfly::command::table::{Command, Entry, Flag, Group, Keys, Run, TABLE};
 
-type Argv = Vec<Vec<u8>>;
+type Argument = Vec<u8>;
+type Argv = Vec<Argument>;
 
 /// Commands that end the session or the server, or whose point is that they differ from place to place.
 const LEFT_OUT: &[&str] = &[
@@ -157,9 +158,24 @@ impl Made {
                 }
             }
         }
+        // A life that ends within the script would end here before it ends there, or after.
+        for at in 1..argv.len() {
+            let means_life =
+                |word: &Argument| ["EX", "PX"].iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+            let stands_third = at == 2 && LIVES.contains(&self.command.name);
+            let number = std::str::from_utf8(&argv[at]).ok().and_then(|text| text.parse::<u32>().ok());
+            if (stands_third || means_life(&argv[at - 1]))
+                && number.is_some_and(|number| (1..60_000).contains(&number))
+            {
+                argv[at] = b"60000".to_vec();
+            }
+        }
         argv
     }
 }
+
+/// Commands whose third word is a time to live.
+const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"];
 
 /// A word, in capitals mostly.
 fn spell(word: &str, random: &mut Random) -> Vec<u8> {
