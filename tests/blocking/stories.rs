@@ -176,7 +176,7 @@ fn what_was_moved_and_has_moved_on_stays_there() {
     assert_eq!(producer.line("LRANGE m 0 -1"), Some(array(&["v", "w", "x"])));
 }
 
-/// A write to a key that nobody waits for does not pay for those who wait for others.
+/// And leaves nothing of them behind on the shards of their other keys.
 #[test]
 fn a_push_to_many_waiters_serves_as_many_as_it_has_elements_for() {
     let engine = engine(4, Clock::system());
