@@ -8,6 +8,7 @@
 
 use super::balance::{Balance, Load};
 use super::connection::{Connection, Next, Owner, Shared};
+use super::gather::Gather;
 use super::listen::{Listener, Stream};
 use crate::engine::{Engine, Peer};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -153,7 +154,11 @@ impl EventLoop {
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
+        let mut gather = Gather::new();
         while !self.stopping {
+            if self.again.is_empty() {
+                gather.before_poll();
+            }
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
@@ -163,6 +168,7 @@ impl EventLoop {
                     return;
                 }
             }
+            gather.after_poll(events.iter().count());
             for token in std::mem::take(&mut self.again) {
                 self.drive(token);
             }

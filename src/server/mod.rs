@@ -10,6 +10,7 @@ mod balance;
 pub mod cli;
 mod connection;
 mod event_loop;
+mod gather;
 mod listen;
 pub mod logging;
 mod signals;
