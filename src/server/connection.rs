@@ -221,6 +221,7 @@ impl Connection {
         };
         shared.counts.reads += 1;
         shared.counts.bytes_in += read as u64;
+        self.note_active(shared);
         self.readable = self.ended || read == shared.read.len();
         if self.pending.is_empty() {
             // Run where it was read; only what is left is copied.
@@ -400,6 +401,7 @@ impl Connection {
                 Ok(written) => {
                     shared.counts.writes += 1;
                     shared.counts.bytes_out += written as u64;
+                    self.note_active(shared);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_output();
@@ -415,6 +417,11 @@ impl Connection {
             self.note_output();
         }
         Ok(true)
+    }
+
+    /// The peer sent or took something, and so is not idle.
+    fn note_active(&self, shared: &Shared) {
+        self.session.client.active_ms.store(shared.engine.clock().last_ms(), Ordering::Relaxed);
     }
 
     fn note_output(&self) {
