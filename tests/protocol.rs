@@ -358,3 +358,22 @@ impl Drop for Limited {
         let _ = self.child.wait();
     }
 }
+
+#[test]
+fn a_long_pipeline_behind_a_blocking_command_is_answered_in_full_and_in_order() {
+    let server = TestServer::start(&config(4).io_threads(1), Clock::system());
+    let mut waiting = connect(server.addr());
+    let echoes = |from: u32| (from..from + 100_000).map(|n| command(&["ECHO", &format!("{n:07}")]));
+    waiting.write_all(&command(&["BLPOP", "l", "0"])).expect("sent");
+    waiting.write_all(&echoes(0).collect::<Vec<_>>().concat()).expect("sent");
+    assert_eq!(server.connect().line("RPUSH l v").expect("a reply").to_string(), ":1");
+    let mut sending = waiting.try_clone().expect("a second handle");
+    let sender = thread::spawn(move || sending.write_all(&echoes(100_000).collect::<Vec<_>>().concat()));
+    waiting.read_exact(&mut [0; 18]).expect("served");
+    let mut got = [0; 13];
+    for n in 0..200_000 {
+        waiting.read_exact(&mut got).expect("answered");
+        assert_eq!(show(&got), show(format!("$7\r\n{n:07}\r\n").as_bytes()));
+    }
+    sender.join().expect("it ends").expect("sent");
+}
