@@ -257,3 +257,123 @@ fn a_password_is_asked_for_before_anything_else_and_little_is_read_until_then() 
     stream.read_to_string(&mut got).expect("closed");
     assert_eq!(got, "-ERR Protocol error: unauthenticated multibulk length\r\n");
 }
+
+/// Whether the server closes the connection within so long.
+fn is_closed_within(stream: &mut TcpStream, patience: Duration) -> bool {
+    stream.set_read_timeout(Some(patience)).expect("a timeout");
+    match stream.read(&mut [0; 64]) {
+        Ok(0) => true,
+        Ok(_) => panic!("nothing was asked"),
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn an_idle_client_is_closed_though_nobody_says_anything() {
+    let server = TestServer::start(&config(4).io_threads(1).timeout(1), Clock::system());
+    let mut idle = connect(server.addr());
+    idle.write_all(b"PING\r\n").expect("sent");
+    idle.read_exact(&mut [0; 7]).expect("answered");
+    assert!(is_closed_within(&mut idle, Duration::from_secs(10)));
+}
+
+#[test]
+fn a_client_that_was_just_served_is_not_idle() {
+    let server = TestServer::start(&config(4).io_threads(1).timeout(2), Clock::system());
+    let mut waiting = connect(server.addr());
+    waiting.write_all(&command(&["BLPOP", "l", "0"])).expect("sent");
+    thread::sleep(Duration::from_millis(3500));
+    assert_eq!(server.connect().line("RPUSH l v").expect("a reply").to_string(), ":1");
+    waiting.read_exact(&mut [0; 18]).expect("served");
+    assert!(!is_closed_within(&mut waiting, Duration::from_millis(1500)));
+    waiting.write_all(b"PING\r\n").expect("sent");
+    waiting.read_exact(&mut [0; 7]).expect("answered");
+}
+
+#[test]
+fn a_client_that_sends_a_long_request_slowly_is_not_idle() {
+    let server = TestServer::start(&config(4).io_threads(1).timeout(1), Clock::system());
+    let mut slow = connect(server.addr());
+    slow.write_all(b"*2\r\n$4\r\nECHO\r\n$8\r\n").expect("sent");
+    for byte in b"patience" {
+        thread::sleep(Duration::from_millis(400));
+        slow.write_all(&[*byte]).expect("sent");
+    }
+    slow.write_all(b"\r\n").expect("sent");
+    slow.read_exact(&mut [0; 14]).expect("answered");
+}
+
+/// Connections that found no descriptor wait in the backlog, and no event says when there is one again.
+#[test]
+fn a_client_that_found_no_descriptor_is_taken_in_when_one_is_free() {
+    let program = env!("CARGO_BIN_EXE_damselfly");
+    let flags = ["-c", "ulimit -n 24; exec \"$0\" \"$@\"", program, "--io-threads", "1"];
+    let server = Limited::start(&flags);
+    let answers = |stream: &mut TcpStream, patience: Duration| {
+        stream.set_read_timeout(Some(patience)).expect("a timeout");
+        let mut got = [0; 7];
+        stream.read_exact(&mut got).is_ok() && got == *b"+PONG\r\n"
+    };
+    let mut clients: Vec<TcpStream> = (0..40).map(|_| connect(&server.addr)).collect();
+    clients.iter_mut().for_each(|client| client.write_all(b"PING\r\n").expect("sent"));
+    let first = answers(&mut clients[0], Duration::from_secs(5));
+    let last = answers(&mut clients[39], Duration::from_millis(500));
+    assert!(first && !last, "some get in and some do not: {first} {last}");
+    let mut outside = clients.pop().expect("forty");
+    drop(clients);
+    assert!(answers(&mut outside, Duration::from_secs(10)));
+}
+
+/// A server in a process of its own, started by a shell that sets its limits.
+struct Limited {
+    child: std::process::Child,
+    addr: String,
+}
+
+impl Limited {
+    fn start(flags: &[&str]) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = free.local_addr().expect("bound");
+        drop(free);
+        let child = std::process::Command::new("sh")
+            .args(flags)
+            .args(["--bind", "127.0.0.1", "--port", &addr.port().to_string()])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("a shell");
+        for _ in 0..500 {
+            if TcpStream::connect(addr).is_ok() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Self { child, addr: addr.to_string() }
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_long_pipeline_behind_a_blocking_command_is_answered_in_full_and_in_order() {
+    let server = TestServer::start(&config(4).io_threads(1), Clock::system());
+    let mut waiting = connect(server.addr());
+    let echoes = |from: u32| (from..from + 100_000).map(|n| command(&["ECHO", &format!("{n:07}")]));
+    waiting.write_all(&command(&["BLPOP", "l", "0"])).expect("sent");
+    waiting.write_all(&echoes(0).collect::<Vec<_>>().concat()).expect("sent");
+    assert_eq!(server.connect().line("RPUSH l v").expect("a reply").to_string(), ":1");
+    let mut sending = waiting.try_clone().expect("a second handle");
+    let sender = thread::spawn(move || sending.write_all(&echoes(100_000).collect::<Vec<_>>().concat()));
+    waiting.read_exact(&mut [0; 18]).expect("served");
+    let mut got = [0; 13];
+    for n in 0..200_000 {
+        waiting.read_exact(&mut got).expect("answered");
+        assert_eq!(show(&got), show(format!("$7\r\n{n:07}\r\n").as_bytes()));
+    }
+    sender.join().expect("it ends").expect("sent");
+}

@@ -170,8 +170,9 @@ impl Cycles {
             if !std::mem::take(&mut work.poked) {
                 let first = work.timeouts.keys().next().map_or(u64::MAX, |&(deadline_ms, _)| deadline_ms);
                 let wake_ms = due_ms.min(first);
-                // Without active expiry no deadline is news.
-                let known_ms = if self.expiry_off.load(Ordering::Relaxed) { 0 } else { due_ms };
+                // Without active expiry no deadline is news; nor is one where the next round comes as soon as any may.
+                let off = self.expiry_off.load(Ordering::Relaxed);
+                let known_ms = if off || due_ms <= now_ms + ROUND_MS { 0 } else { due_ms };
                 self.wake_ms.store(known_ms, Ordering::Relaxed);
                 work.asleep_until_ms = wake_ms;
                 // A clock that is moved by hand pokes; sleeping by it would be sleeping by another time.
@@ -212,11 +213,12 @@ impl Round {
         if cycles.expiry_off.load(Ordering::Relaxed) || engine.pause().is_on(now_ms) {
             return if engine.pause().is_on(now_ms) { now_ms + ROUND_MS } else { u64::MAX };
         }
-        if now_ms < self.began_ms + ROUND_MS && !engine.clock().is_manual() {
+        // A round that began in the future began before the clock was put back.
+        if (self.began_ms..self.began_ms + ROUND_MS).contains(&now_ms) && !engine.clock().is_manual() {
             return self.began_ms + ROUND_MS;
         }
         self.began_ms = now_ms;
-        if !self.expire(engine, now_ms) {
+        if !self.expire(engine, cycles, now_ms) {
             return now_ms + ROUND_MS;
         }
         let next = engine.doors().iter().map(|door| door.enter().next_due_ms()).min().unwrap_or(u64::MAX);
@@ -239,7 +241,7 @@ impl Round {
     }
 
     /// Walks segments in which something is due; whether it went through all of them within its budget.
-    fn expire(&mut self, engine: &Engine, now_ms: u64) -> bool {
+    fn expire(&mut self, engine: &Engine, cycles: &Cycles, now_ms: u64) -> bool {
         let watch = Stopwatch::start();
         let doors = engine.doors();
         let databases = engine.databases();
@@ -248,7 +250,7 @@ impl Round {
                 self.shard = 0;
                 continue;
             };
-            while let Some(next) = self.step(door, now_ms) {
+            while let Some(next) = self.step(door, cycles, now_ms) {
                 self.position = Some(next);
                 if watch.elapsed() > ROUND_BUDGET && !engine.clock().is_manual() {
                     return false;
@@ -264,9 +266,69 @@ impl Round {
         true
     }
 
-    fn step(&self, door: &Door, now_ms: u64) -> Option<u32> {
+    fn step(&self, door: &Door, cycles: &Cycles, now_ms: u64) -> Option<u32> {
         let mut shard = door.enter();
         let step = shard.expire_segment(self.db, self.position.unwrap_or(0), now_ms, REVISIT_MS);
+        let garbage = shard.take_garbage();
+        drop(shard);
+        cycles.freed.fetch_add(garbage.len() as u64, Ordering::Relaxed);
         step.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+    use crate::shard::Expires;
+
+    fn engine(clock: Clock) -> Arc<Engine> {
+        Engine::open(&Config::default().shards(1).seed(1), clock).expect("a good configuration")
+    }
+
+    fn set(engine: &Engine, key: &[u8], value: &[u8], ttl_ms: u64) {
+        let deadline = Expires::At(engine.clock().now_ms() + ttl_ms);
+        engine.write(0, key, |keys, key| keys.set_string(key, value, deadline));
+    }
+
+    fn within_seconds(mut holds: impl FnMut() -> bool) -> bool {
+        (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            holds()
+        })
+    }
+
+    #[test]
+    fn a_large_value_that_expired_is_freed_though_nobody_comes_by() {
+        let engine = engine(Clock::manual(1_700_000_000_000));
+        set(&engine, b"k", &[7; 100_000], 1000);
+        engine.advance(Duration::from_secs(2));
+        assert!(within_seconds(|| engine.totals().expired == 1));
+        assert!(within_seconds(|| engine.cycles().freeing() == (0, 1)), "{:?}", engine.cycles().freeing());
+        assert!(!engine.door(0).enter().has_garbage());
+    }
+
+    #[test]
+    fn deadlines_before_the_next_round_wake_nobody() {
+        let engine = engine(Clock::system());
+        let mut key = 0u32;
+        let quiet = within_seconds(|| {
+            key += 1;
+            set(&engine, &key.to_le_bytes(), b"v", 20);
+            std::thread::sleep(Duration::from_millis(10));
+            !engine.cycles().sleeps_past(1)
+        });
+        assert!(quiet, "every short deadline wakes the thread, which may not begin a round yet");
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_does_not_stop_the_rounds() {
+        let engine = engine(Clock::system());
+        let cycles = Cycles::default();
+        let now_ms = engine.clock().now_ms();
+        let mut round = Round { began_ms: now_ms + 3_600_000, ..Round::default() };
+        round.run(&engine, &cycles);
+        assert!(round.began_ms < now_ms + 60_000);
     }
 }

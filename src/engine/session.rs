@@ -58,7 +58,7 @@ pub struct Client {
     pub db: AtomicU32,
     /// 2 or 3.
     pub resp: AtomicU32,
-    /// When it last sent a command, Unix ms.
+    /// When it last sent something, or took a reply, Unix ms.
     pub active_ms: AtomicU64,
     /// The number of its last command, `usize::MAX` before the first.
     pub last_command: AtomicUsize,

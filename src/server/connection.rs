@@ -117,6 +117,8 @@ pub(super) struct Connection {
     parser: RequestParser,
     /// Bytes that were read and not consumed: an incomplete request, or what stands behind a blocking one.
     pending: Vec<u8>,
+    /// How many bytes at the front of `pending` were consumed since: less than half of it, and none where all were.
+    taken: usize,
     /// Whether `pending` may hold a whole request.
     unparsed: bool,
     /// Replies that the socket did not take yet.
@@ -138,6 +140,7 @@ impl Connection {
             owner,
             parser: RequestParser::new(),
             pending: Vec::new(),
+            taken: 0,
             unparsed: false,
             out: Output::new(),
             waiter: None,
@@ -202,9 +205,7 @@ impl Connection {
             self.finish_wait(shared);
         }
         if self.unparsed && !self.session.closing {
-            let pending = std::mem::take(&mut self.pending);
-            let consumed = self.run(&pending, shared);
-            self.keep(pending, consumed);
+            self.run_pending(shared);
         }
         if !self.goes_on() || !self.readable {
             return Ok(self.next());
@@ -221,6 +222,7 @@ impl Connection {
         };
         shared.counts.reads += 1;
         shared.counts.bytes_in += read as u64;
+        self.note_active(shared);
         self.readable = self.ended || read == shared.read.len();
         if self.pending.is_empty() {
             // Run where it was read; only what is left is copied.
@@ -233,9 +235,7 @@ impl Connection {
             shared.read = buffer;
         } else {
             self.pending.extend_from_slice(&shared.read[..read]);
-            let pending = std::mem::take(&mut self.pending);
-            let consumed = self.run(&pending, shared);
-            self.keep(pending, consumed);
+            self.run_pending(shared);
         }
         Ok(self.next())
     }
@@ -367,7 +367,7 @@ impl Connection {
                     self.pending.extend_from_slice(&shared.read[..read]);
                     self.note_pending();
                     self.readable = self.ended || read == shared.read.len();
-                    if self.pending.len() > shared.engine.settings().client_query_buffer_limit() {
+                    if self.pending.len() - self.taken > shared.engine.settings().client_query_buffer_limit() {
                         return Ok(Next::Close);
                     }
                 }
@@ -379,9 +379,14 @@ impl Connection {
         Ok(Next::Wait)
     }
 
-    /// Keeps what was not consumed of `pending`, and no more memory than that deserves.
-    fn keep(&mut self, mut pending: Vec<u8>, consumed: usize) {
-        pending.drain(..consumed);
+    /// Runs the requests in `pending`; keeps what is left of it, and no more memory than that deserves.
+    fn run_pending(&mut self, shared: &mut Shared) {
+        let mut pending = std::mem::take(&mut self.pending);
+        self.taken += self.run(&pending[self.taken..], shared);
+        if self.taken >= pending.len() - self.taken {
+            // What is moved is no more than what was consumed: a long pipeline is not moved again for each part of it.
+            pending.drain(..std::mem::take(&mut self.taken));
+        }
         if pending.capacity() > KEPT_BYTES && pending.len() < pending.capacity() / 4 {
             pending.shrink_to(pending.len().max(if pending.is_empty() { 0 } else { KEPT_BYTES }));
         }
@@ -390,7 +395,7 @@ impl Connection {
     }
 
     fn note_pending(&self) {
-        self.session.client.query_bytes.store(self.pending.len(), Ordering::Relaxed);
+        self.session.client.query_bytes.store(self.pending.len() - self.taken, Ordering::Relaxed);
     }
 
     /// Writes replies; whether all are gone.
@@ -400,6 +405,7 @@ impl Connection {
                 Ok(written) => {
                     shared.counts.writes += 1;
                     shared.counts.bytes_out += written as u64;
+                    self.note_active(shared);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_output();
@@ -415,6 +421,11 @@ impl Connection {
             self.note_output();
         }
         Ok(true)
+    }
+
+    /// The peer sent or took something, and so is not idle.
+    fn note_active(&self, shared: &Shared) {
+        self.session.client.active_ms.store(shared.engine.clock().last_ms(), Ordering::Relaxed);
     }
 
     fn note_output(&self) {

@@ -10,6 +10,7 @@ use super::balance::{Balance, Load};
 use super::connection::{Connection, Next, Owner, Shared};
 use super::gather::Gather;
 use super::listen::{Listener, Stream};
+use crate::clock::Stopwatch;
 use crate::engine::{Engine, Peer};
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::Mutex;
@@ -26,6 +27,8 @@ const LISTENERS: usize = 1;
 const CONNECTIONS: usize = 64;
 /// How long the end of a server waits for peers to take their replies.
 const STOP_BUDGET: Duration = Duration::from_secs(1);
+/// How long a backlog is left alone that could not be accepted from.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a loop can be told from outside.
 pub(super) enum Message {
@@ -85,6 +88,8 @@ pub(super) struct EventLoop {
     inbox: Arc<Inbox>,
     shared: Shared,
     listeners: Vec<Listener>,
+    /// Listeners that could not be accepted from, and since when: no event tells when they can be again.
+    stalled: Vec<(usize, Stopwatch)>,
     places: Vec<Place>,
     vacant: Vec<usize>,
     /// Connections that have more to do once the others had their turn.
@@ -114,6 +119,7 @@ impl EventLoop {
             inbox,
             shared,
             listeners: Vec::new(),
+            stalled: Vec::new(),
             places: Vec::new(),
             vacant: Vec::new(),
             again: Vec::new(),
@@ -190,6 +196,7 @@ impl EventLoop {
             }
             // After the sockets: a connection that has just closed takes no delivery.
             self.read_inbox();
+            self.accept_again();
             self.write();
             self.sweep();
             self.spread();
@@ -203,6 +210,9 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let settings = self.shared.engine.settings();
+        if !self.stalled.is_empty() {
+            return Some(ACCEPT_PAUSE);
+        }
         let watches = settings.timeout() > 0 || settings.output_limit_normal().soft_bytes > 0;
         (watches && self.places.len() > self.vacant.len()).then_some(Duration::from_secs(1))
     }
@@ -286,14 +296,23 @@ impl EventLoop {
             match listener.accept(keepalive) {
                 Ok((stream, peer)) => self.place(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if matches!(error.raw_os_error(), Some(23 | 24)) => {
-                    // EMFILE and ENFILE: the connection stays in the backlog; the next event tries again.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    return;
-                }
                 // The peer was gone before it was accepted.
-                Err(error) => tracing::debug!(%error, "a connection was lost while it was accepted"),
+                Err(error) if is_lost(&error) => {
+                    tracing::debug!(%error, "a connection was lost while it was accepted");
+                }
+                // No descriptor or no memory: the connection stays in the backlog, and to ask again would not help.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    self.stalled.retain(|(stalled, _)| *stalled != number);
+                    return self.stalled.push((number, Stopwatch::start()));
+                }
             }
+        }
+    }
+
+    fn accept_again(&mut self) {
+        if self.stalled.iter().any(|(_, since)| since.elapsed() >= ACCEPT_PAUSE) {
+            std::mem::take(&mut self.stalled).into_iter().for_each(|(number, _)| self.accept(number));
         }
     }
 
@@ -367,16 +386,17 @@ impl EventLoop {
     /// Once a second: closes connections that were idle for `timeout`, and looks after slow readers.
     fn sweep(&mut self) {
         let engine = &self.shared.engine;
-        let now_ms = engine.clock().last_ms();
-        if now_ms < self.swept_ms + 1000 {
-            return;
-        }
-        self.swept_ms = now_ms;
         let timeout_ms = engine.settings().timeout() * 1000;
         let soft = engine.settings().output_limit_normal().soft_bytes > 0;
         if timeout_ms == 0 && !soft {
             return;
         }
+        // Where nobody sends anything nobody else reads the clock. It may have been put back since the last time.
+        let now_ms = engine.clock().now_ms();
+        if (self.swept_ms..self.swept_ms + 1000).contains(&now_ms) {
+            return;
+        }
+        self.swept_ms = now_ms;
         for index in 0..self.places.len() {
             let place = &self.places[index];
             let Some(connection) = &place.connection else { continue };
@@ -431,7 +451,7 @@ impl EventLoop {
             self.drive(token);
         }
         self.write();
-        let watch = crate::clock::Stopwatch::start();
+        let watch = Stopwatch::start();
         while self.places.iter().any(|place| place.connection.as_ref().is_some_and(|c| c.has_output())) {
             let left = STOP_BUDGET.saturating_sub(watch.elapsed());
             if left.is_zero() || self.poll.poll(events, Some(left)).is_err() {
@@ -455,6 +475,12 @@ fn join(index: usize, generation: u32) -> Token {
 
 fn split(token: Token) -> (usize, u32) {
     ((token.0 & 0xFFFF_FFFF).wrapping_sub(CONNECTIONS), (token.0 >> 32) as u32)
+}
+
+/// Whether accepting failed for one connection only, which has left the backlog.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
 }
 
 /// Says why, as far as the socket takes it, and closes.
