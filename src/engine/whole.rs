@@ -45,6 +45,7 @@ impl Engine {
         let mut entered = self.enter_all(a);
         if a != b {
             entered.shards().for_each(|shard| shard.swap(a, b));
+            entered.shards().take(1).for_each(|shard| shard.stats.dirty += 1);
         }
         entered.leave();
     }
@@ -115,5 +116,20 @@ impl Engine {
         let entered: Entered<'_> = self.enter_all(0);
         std::thread::sleep(time);
         entered.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+
+    #[test]
+    fn an_exchange_of_databases_is_one_change() {
+        let config = Config::default().shards(4).seed(1);
+        let engine = Engine::open(&config, Clock::manual(0)).expect("a good configuration");
+        engine.swap_dbs(0, 1);
+        assert_eq!(engine.totals().dirty, 1);
     }
 }

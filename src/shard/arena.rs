@@ -84,7 +84,8 @@ impl Arena {
     /// Takes a slot of at least `len` bytes, with unspecified contents. O(1).
     ///
     /// # Panics
-    /// When 2^23 pages are in use, which is at least 32 GiB in this one shard.
+    /// When 2^23 pages are in use: at least 32 GiB of entries that share pages, or 8 GiB of longer ones, in this one
+    /// database of one shard.
     pub fn alloc(&mut self, len: usize) -> Handle {
         if len > SLOT_BYTES_MAX {
             let page = self.add_page(LARGE, len, 1);

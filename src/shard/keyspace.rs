@@ -749,9 +749,9 @@ impl<'a> Keyspace<'a> {
             }
         };
         let idle = self.idle_now();
-        self.shard.stats.dirty += 1;
+        // An entry that was written just now was counted then, and is read again.
+        self.shard.stats.dirty += u64::from(found.is_ok());
         let db = &mut self.shard.dbs[self.db];
-        // An entry that was written just now is read again.
         let Found { handle, head } = found.unwrap_or_else(|handle| Found { handle, head: db.head(handle) });
         entry::set_idle(db.bytes_mut(handle), idle);
         let (result, before, after, handle) = if head.kind == Kind::PackedList {
@@ -789,4 +789,28 @@ pub struct Key<'k> {
     pub bytes: &'k [u8],
     /// The hash that its place in the shard's tables follows.
     pub hash: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::ShardSettings;
+
+    #[test]
+    fn a_change_of_a_list_counts_once() {
+        let settings = ShardSettings { string_bytes_max: 1 << 20, ..ShardSettings::default() };
+        let mut shard = Shard::new(1, 1, settings);
+        let mut push = |name: &[u8], value: &[u8]| {
+            let before = shard.stats.dirty;
+            let key = Key { bytes: name, hash: 1 };
+            let mut keys = shard.keyspace(0, Now::At(0));
+            let pushed = keys.update_list(key, &[value], Inserted::Always, |list| list.push_back(value));
+            assert_eq!(pushed, Ok(Some(())));
+            shard.stats.dirty - before
+        };
+        assert_eq!(push(b"short", b"v"), 1, "made");
+        assert_eq!(push(b"short", b"v"), 1, "lengthened");
+        assert_eq!(push(b"short", &[7; 2000]), 1, "outgrown its entry");
+        assert_eq!(push(b"long", &[7; 2000]), 1, "made too long for an entry");
+    }
 }

@@ -170,10 +170,9 @@ impl Shard {
         std::mem::take(&mut self.dbs[db])
     }
 
-    /// Exchanges two databases. O(keys waited for).
+    /// Exchanges two databases, which the engine counts as one change of all shards. O(keys waited for).
     pub fn swap(&mut self, a: usize, b: usize) {
         self.dbs.swap(a, b);
-        self.stats.dirty += 1;
         for db in [a, b] {
             let keys: Vec<ReadyKey> =
                 self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
