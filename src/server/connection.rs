@@ -210,7 +210,11 @@ impl Connection {
         if !self.goes_on() || !self.readable {
             return Ok(self.next());
         }
-        let read = match self.stream.read(&mut shared.read) {
+        // What is left of the last read goes in front of this one, unless it is much: then this one goes behind it.
+        let kept = self.pending.len();
+        let kept = if kept <= KEPT_BYTES { kept } else { 0 };
+        shared.read[..kept].copy_from_slice(&self.pending[..kept]);
+        let read = match self.stream.read(&mut shared.read[kept..]) {
             Ok(0) => return Ok(Next::Close),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -223,13 +227,19 @@ impl Connection {
         shared.counts.reads += 1;
         shared.counts.bytes_in += read as u64;
         self.note_active(shared);
-        self.readable = self.ended || read == shared.read.len();
-        if self.pending.is_empty() {
+        let end = kept + read;
+        self.readable = self.ended || end == shared.read.len();
+        if self.pending.len() == kept {
             // Run where it was read; only what is left is copied.
             let buffer = std::mem::take(&mut shared.read);
-            let consumed = self.run(&buffer[..read], shared);
-            if consumed < read {
-                self.pending.extend_from_slice(&buffer[consumed..read]);
+            let consumed = self.run(&buffer[..end], shared);
+            if consumed < end {
+                self.pending.clear();
+                self.pending.extend_from_slice(&buffer[consumed..end]);
+            } else {
+                self.pending = Vec::new();
+            }
+            if kept > 0 || consumed < end {
                 self.note_pending();
             }
             shared.read = buffer;
@@ -367,7 +377,8 @@ impl Connection {
                     self.pending.extend_from_slice(&shared.read[..read]);
                     self.note_pending();
                     self.readable = self.ended || read == shared.read.len();
-                    if self.pending.len() - self.taken > shared.engine.settings().client_query_buffer_limit() {
+                    if self.pending.len() - self.taken > shared.engine.settings().client_query_buffer_limit()
+                    {
                         return Ok(Next::Close);
                     }
                 }

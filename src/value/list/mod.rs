@@ -88,7 +88,7 @@ impl<B: Buffer> List<'_, B> {
     /// Unlike repeated pushes this decides about the encoding once, as Redis does for one command.
     pub fn extend_front<'v>(&mut self, values: impl IntoIterator<Item = &'v [u8]> + Clone) {
         match self {
-            Self::Packed(packed) => values.into_iter().for_each(|value| packed.push(End::Front, value)),
+            Self::Packed(packed) => packed.extend(End::Front, values),
             Self::Deque(deque) => deque.extend(End::Front, values),
         }
     }
@@ -96,7 +96,7 @@ impl<B: Buffer> List<'_, B> {
     /// Pushes the values to the back in their order, as RPUSH; decides about the encoding once.
     pub fn extend_back<'v>(&mut self, values: impl IntoIterator<Item = &'v [u8]> + Clone) {
         match self {
-            Self::Packed(packed) => values.into_iter().for_each(|value| packed.push(End::Back, value)),
+            Self::Packed(packed) => packed.extend(End::Back, values),
             Self::Deque(deque) => deque.extend(End::Back, values),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{End, ListRef, NodeLimit, OutOfRange, Side, absolute, bounds, end_entry, removal};
 use crate::value::listpack::{self, Buffer, Element, Encoded, Needle};
+use smallvec::SmallVec;
 
 /// A small list: `[count: u16 LE][entries]` in a buffer.
 ///
@@ -77,6 +78,27 @@ impl<B: Buffer> Packed<B> {
         let (count, entries) = self.parts();
         let at = if end == End::Front { 0 } else { entries.len() };
         self.splice(at, 0, Encoded::new(value).parts(), count + 1);
+    }
+
+    /// Pushes several values one after the other, with one change of the buffer: it does not grow through all the sizes
+    /// in between.
+    pub(super) fn extend<'v>(&mut self, end: End, values: impl IntoIterator<Item = &'v [u8]>) {
+        let values: SmallVec<[&[u8]; 16]> = values.into_iter().collect();
+        if let [value] = values[..] {
+            return self.push(end, value);
+        }
+        let mut encoded: SmallVec<[u8; 512]> = SmallVec::new();
+        let mut encode = |value: &&[u8]| {
+            Encoded::new(value).parts().iter().for_each(|part| encoded.extend_from_slice(part));
+        };
+        // The last one pushed to the front stands first.
+        match end {
+            End::Front => values.iter().rev().for_each(&mut encode),
+            End::Back => values.iter().for_each(&mut encode),
+        }
+        let (count, entries) = self.parts();
+        let at = if end == End::Front { 0 } else { entries.len() };
+        self.splice(at, 0, [&encoded, &[], &[]], count + values.len());
     }
 
     pub(super) fn pop<R>(&mut self, end: End, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
