@@ -367,7 +367,8 @@ impl Connection {
                     self.pending.extend_from_slice(&shared.read[..read]);
                     self.note_pending();
                     self.readable = self.ended || read == shared.read.len();
-                    if self.pending.len() - self.taken > shared.engine.settings().client_query_buffer_limit() {
+                    if self.pending.len() - self.taken > shared.engine.settings().client_query_buffer_limit()
+                    {
                         return Ok(Next::Close);
                     }
                 }
