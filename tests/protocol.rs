@@ -377,3 +377,15 @@ fn a_long_pipeline_behind_a_blocking_command_is_answered_in_full_and_in_order() 
     }
     sender.join().expect("it ends").expect("sent");
 }
+
+/// The loop sleeps for good where nothing is to be looked after, so it must be told when something is.
+#[test]
+fn a_timeout_that_is_set_later_reaches_loops_that_sleep() {
+    let server = TestServer::start(&config(4).io_threads(1), Clock::system());
+    let mut idle = connect(server.addr());
+    idle.write_all(b"PING\r\n").expect("sent");
+    idle.read_exact(&mut [0; 7]).expect("answered");
+    thread::sleep(Duration::from_millis(300));
+    server.engine.settings().set(&[(b"timeout", b"1")]).expect("it is live");
+    assert!(is_closed_within(&mut idle, Duration::from_secs(10)));
+}

@@ -69,7 +69,14 @@ impl Inbox {
         messages.push(message);
         drop(messages);
         // One wake serves all messages that come before the loop looks.
-        if was_empty && let Err(error) = self.waker.wake() {
+        if was_empty {
+            self.wake();
+        }
+    }
+
+    /// Has the loop look around, and at the settings.
+    pub(super) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "an event loop could not be woken");
         }
     }

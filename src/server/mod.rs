@@ -25,7 +25,7 @@ use event_loop::{EventLoop, Inbox, Message};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 /// Why a server could not start; prints as one line.
@@ -147,6 +147,14 @@ impl Server {
             loops.push(EventLoop::new(number, Arc::clone(&engine))?);
         }
         let inboxes: Vec<Arc<Inbox>> = loops.iter().map(EventLoop::inbox).collect();
+        // What makes a loop look after its connections once a second reaches those that sleep for good, too.
+        let told: Vec<_> = inboxes.iter().map(Arc::downgrade).collect();
+        engine.settings().on_change(move |_, name| {
+            if matches!(name, "timeout" | "client-output-buffer-limit") {
+                told.iter().filter_map(Weak::upgrade).for_each(|inbox| inbox.wake());
+            }
+            Ok(())
+        });
         let balance = Arc::new(Balance::default());
         let mut listeners = Some(listeners);
         let mut server = Server { inboxes: inboxes.clone(), threads: Vec::with_capacity(count), addresses };
