@@ -190,7 +190,12 @@ fn parse_hex_float(text: &str) -> Option<Option<f64>> {
             None => return Some(None),
         }
     }
-    value *= 2f64.powi(exponent.saturating_sub(4 * fraction.len() as i32));
+    let shift = i32::try_from(fraction.len().saturating_mul(4)).unwrap_or(i32::MAX);
+    value *= 2f64.powi(exponent.saturating_sub(shift));
+    if value.is_nan() {
+        // More digits than a double holds, times nothing.
+        return Some(None);
+    }
     Some(Some(if text.starts_with('-') { -value } else { value }))
 }
 
@@ -222,6 +227,7 @@ mod tests {
 
     #[test]
     fn floats_are_what_strtod_takes_but_never_nan() {
+        let long = format!("0x{}.{}", "f".repeat(300), "0".repeat(300));
         for (text, value) in [
             ("1.5", Some(1.5)),
             ("-.5", Some(-0.5)),
@@ -233,6 +239,7 @@ mod tests {
             ("0x10", Some(16.0)),
             ("0x1.8p1", Some(3.0)),
             ("nan", None),
+            (long.as_str(), None),
             ("", None),
             (" 1", None),
             ("1 ", None),
