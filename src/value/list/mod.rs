@@ -5,7 +5,7 @@
 //!   never refuse.
 //! - [`Deque`] is a queue of nodes. A node is a pack with free room in front as well as behind, so that both
 //!   ends are pushed and popped without moving the rest; an element too large for a node is a node of its
-//!   own, in [`Bytes`](bytes::Bytes), so that it can be sent without a copy.
+//!   own, in [`Bytes`], so that it can be sent without a copy.
 //! - [`List`] is either of them, borrowed for writing; [`ListRef`] is either of them for reading. What reads
 //!   is written once, on [`ListRef`], over [`Walk`].
 //!
