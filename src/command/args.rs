@@ -5,6 +5,9 @@
 
 use super::error::CommandError;
 
+// A number in an argument has the one spelling that a packed number has.
+pub use crate::value::listpack::parse_int;
+
 /// The arguments of one command, its name at index 0; a cursor starts behind the name.
 #[derive(Debug)]
 pub struct Args<'a> {
@@ -125,35 +128,6 @@ impl<'a> Args<'a> {
     /// A syntax error where anything is left.
     pub fn end(&self) -> Result<(), CommandError> {
         if self.left() == 0 { Ok(()) } else { Err(CommandError::Syntax) }
-    }
-}
-
-/// Reads a decimal 64-bit integer in the one form that `string2ll` accepts: no plus, no blanks, no leading zeros.
-#[inline]
-#[must_use]
-pub fn parse_int(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut value: u64 = 0;
-    for &digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        // Nineteen digits stay below 10^19, which 64 unsigned bits hold.
-        value = value * 10 + u64::from(digit);
-    }
-    if negative {
-        (value <= 1 << 63).then(|| (value as i64).wrapping_neg())
-    } else {
-        i64::try_from(value).ok()
     }
 }
 
