@@ -5,18 +5,25 @@
 //! routing; which shards are entered follows from its row.
 
 pub mod args;
+pub mod bitmap;
 pub mod client;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod dump;
 pub mod error;
+pub mod hash;
 pub mod info;
 pub mod introspect;
 pub mod keys;
 pub mod list;
 pub mod server;
+pub mod set;
+pub mod sort;
+pub mod stream;
 pub mod string;
 pub mod table;
+pub mod zset;
 
 use crate::reply::Sink;
 use crate::shard::{StringError, WrongType};

@@ -16,6 +16,13 @@ pub const FAMILIES: &[&[Command]] = &[
     super::string::COMMANDS,
     super::keys::COMMANDS,
     super::list::COMMANDS,
+    super::hash::COMMANDS,
+    super::set::COMMANDS,
+    super::zset::COMMANDS,
+    super::stream::COMMANDS,
+    super::bitmap::COMMANDS,
+    super::sort::COMMANDS,
+    super::dump::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::server::COMMANDS,
@@ -202,6 +209,16 @@ pub enum Group {
     Generic,
     /// Lists.
     List,
+    /// Hashes.
+    Hash,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Streams.
+    Stream,
+    /// Bitmaps.
+    Bitmap,
     /// Connections.
     Connection,
     /// The server.
@@ -216,6 +233,11 @@ impl Group {
             Group::String => "string",
             Group::Generic => "generic",
             Group::List => "list",
+            Group::Hash => "hash",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
+            Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Server => "server",
         }

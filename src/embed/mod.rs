@@ -16,13 +16,17 @@
 
 mod blocking;
 mod error;
+mod hash;
 mod inside;
 mod keys;
 mod list;
 mod reply;
 mod scan;
 mod session;
+mod set;
+mod stream;
 mod string;
+mod zset;
 
 pub use blocking::Blocking;
 pub use error::{Error, OpenError, Result};

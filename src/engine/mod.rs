@@ -32,7 +32,7 @@ use crate::clock::Clock;
 use crate::command::table::TABLE;
 use crate::config::{Config, ConfigError, Settings};
 use crate::shard::waiters::Ticket;
-use crate::shard::{Shard, ShardSettings, ShardStats};
+use crate::shard::{PackedLimit, Shard, ShardSettings, ShardStats, StreamNodeLimit};
 use crate::value::list::NodeLimit;
 use cycles::Cycles;
 use dashmap::DashMap;
@@ -316,6 +316,23 @@ impl Drop for Engine {
 fn shard_settings(settings: &Settings) -> ShardSettings {
     ShardSettings {
         list_node: NodeLimit::new(i64::from(settings.list_max_listpack_size())),
+        hash_packed: PackedLimit {
+            entries_max: settings.hash_max_listpack_entries(),
+            bytes_max: settings.hash_max_listpack_value(),
+        },
+        intset_entries_max: settings.set_max_intset_entries(),
+        set_packed: PackedLimit {
+            entries_max: settings.set_max_listpack_entries(),
+            bytes_max: settings.set_max_listpack_value(),
+        },
+        zset_packed: PackedLimit {
+            entries_max: settings.zset_max_listpack_entries(),
+            bytes_max: settings.zset_max_listpack_value(),
+        },
+        stream_node: StreamNodeLimit {
+            bytes_max: settings.stream_node_max_bytes(),
+            entries_max: settings.stream_node_max_entries(),
+        },
         string_bytes_max: settings.proto_max_bulk_len(),
     }
 }

@@ -8,8 +8,12 @@
 use super::arena::{Arena, Handle};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Parts};
 use super::table::{Slot, Table};
-use crate::value::list::Deque;
+use crate::value::hash::Hash;
+use crate::value::list::{Deque, ListEncoding};
 use crate::value::listpack::Buffer;
+use crate::value::set::Set;
+use crate::value::stream::Stream;
+use crate::value::zset::ZSet;
 use bytes::Bytes;
 
 /// A value too large for its entry.
@@ -19,15 +23,54 @@ pub enum Object {
     Str(Bytes),
     /// A long list.
     List(Box<Deque>),
+    /// A large hash, or one whose fields have deadlines.
+    Hash(Box<Hash>),
+    /// A large set.
+    Set(Box<Set>),
+    /// A large sorted set.
+    ZSet(Box<ZSet>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 impl Object {
-    /// Bytes on the heap, approximately what the allocator gave.
+    /// Bytes on the heap, approximately what the allocator gave. O(1).
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         match self {
             Object::Str(bytes) => bytes.len(),
             Object::List(list) => size_of::<Deque>() + list.heap_bytes(),
+            Object::Hash(hash) => size_of::<Hash>() + hash.heap_bytes(),
+            Object::Set(set) => size_of::<Set>() + set.heap_bytes(),
+            Object::ZSet(zset) => size_of::<ZSet>() + zset.heap_bytes(),
+            Object::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
+        }
+    }
+
+    /// What `OBJECT ENCODING` says of it. O(1).
+    #[must_use]
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Object::Str(_) => "raw",
+            Object::List(list) => match list.encoding() {
+                ListEncoding::Listpack => "listpack",
+                ListEncoding::Quicklist => "quicklist",
+            },
+            Object::Hash(hash) => hash.encoding(),
+            Object::Set(set) => set.encoding(),
+            Object::ZSet(zset) => zset.encoding(),
+            Object::Stream(_) => "stream",
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Object::Str(_) => Kind::StrObject,
+            Object::List(_) => Kind::ListObject,
+            Object::Hash(_) => Kind::HashObject,
+            Object::Set(_) => Kind::SetObject,
+            Object::ZSet(_) => Kind::ZSetObject,
+            Object::Stream(_) => Kind::StreamObject,
         }
     }
 }
@@ -181,10 +224,7 @@ impl Db {
         let (kind, bytes): (Kind, &[u8]) = match value {
             NewValue::Inline(kind, bytes) => (kind, bytes),
             NewValue::Object(object) => {
-                let kind = match &object {
-                    Object::Str(_) => Kind::StrObject,
-                    Object::List(_) => Kind::ListObject,
-                };
+                let kind = object.kind();
                 number = self.objects.add(object).to_le_bytes();
                 (kind, &number)
             }

@@ -29,6 +29,22 @@ pub enum Kind {
     PackedList = 4,
     /// The number of an object that is a list.
     ListObject = 5,
+    /// A hash's packed form.
+    PackedHash = 6,
+    /// The number of an object that is a hash.
+    HashObject = 7,
+    /// A set of integers, sorted.
+    IntSet = 8,
+    /// A set's packed form.
+    PackedSet = 9,
+    /// The number of an object that is a set.
+    SetObject = 10,
+    /// A sorted set's packed form.
+    PackedZSet = 11,
+    /// The number of an object that is a sorted set.
+    ZSetObject = 12,
+    /// The number of an object that is a stream.
+    StreamObject = 13,
 }
 
 /// The type that `TYPE` names.
@@ -39,6 +55,14 @@ pub enum Type {
     String,
     /// A list.
     List,
+    /// A hash.
+    Hash,
+    /// A set.
+    Set,
+    /// A sorted set.
+    ZSet,
+    /// A stream.
+    Stream,
 }
 
 impl Type {
@@ -48,6 +72,10 @@ impl Type {
         match self {
             Type::String => "string",
             Type::List => "list",
+            Type::Hash => "hash",
+            Type::Set => "set",
+            Type::ZSet => "zset",
+            Type::Stream => "stream",
         }
     }
 }
@@ -61,7 +89,15 @@ impl Kind {
             2 => Kind::Int,
             3 => Kind::StrObject,
             4 => Kind::PackedList,
-            _ => Kind::ListObject,
+            5 => Kind::ListObject,
+            6 => Kind::PackedHash,
+            7 => Kind::HashObject,
+            8 => Kind::IntSet,
+            9 => Kind::PackedSet,
+            10 => Kind::SetObject,
+            11 => Kind::PackedZSet,
+            12 => Kind::ZSetObject,
+            _ => Kind::StreamObject,
         }
     }
 
@@ -72,6 +108,10 @@ impl Kind {
         match self {
             Kind::Str | Kind::RawStr | Kind::Int | Kind::StrObject => Type::String,
             Kind::PackedList | Kind::ListObject => Type::List,
+            Kind::PackedHash | Kind::HashObject => Type::Hash,
+            Kind::IntSet | Kind::PackedSet | Kind::SetObject => Type::Set,
+            Kind::PackedZSet | Kind::ZSetObject => Type::ZSet,
+            Kind::StreamObject => Type::Stream,
         }
     }
 
@@ -79,7 +119,15 @@ impl Kind {
     #[inline]
     #[must_use]
     pub fn is_object(self) -> bool {
-        matches!(self, Kind::StrObject | Kind::ListObject)
+        matches!(
+            self,
+            Kind::StrObject
+                | Kind::ListObject
+                | Kind::HashObject
+                | Kind::SetObject
+                | Kind::ZSetObject
+                | Kind::StreamObject
+        )
     }
 }
 

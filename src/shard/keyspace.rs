@@ -5,10 +5,9 @@
 //! before it leaves the shard.
 
 use super::arena::Handle;
-use super::db::{InlineValue, NewValue, Object};
+use super::db::{NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
 use super::{Now, ReadyKey, Shard};
-use crate::value::list::{self, Deque, List, ListEncoding, ListRef, Packed};
 use crate::value::listpack::{Buffer, parse_int};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -123,19 +122,23 @@ pub struct Value {
     pub expires_at_ms: Option<u64>,
 }
 
+impl Value {
+    /// A value that stands in its entry: bytes of a kind, at most [`INLINE_BYTES_MAX`].
+    pub(super) fn inline(kind: Kind, bytes: Vec<u8>) -> Self {
+        debug_assert!(bytes.len() <= INLINE_BYTES_MAX);
+        Self { form: Form::Inline(kind, bytes), expires_at_ms: None }
+    }
+
+    /// A value too large for its entry.
+    pub(super) fn object(object: Object) -> Self {
+        Self { form: Form::Object(object), expires_at_ms: None }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Form {
     Inline(Kind, Vec<u8>),
     Object(Object),
-}
-
-/// What [`Keyspace::update_list`] does with a key that does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    /// Makes an empty list first.
-    Always,
-    /// Does nothing.
-    Never,
 }
 
 /// The encodings that `OBJECT ENCODING` names.
@@ -144,9 +147,9 @@ pub type Encoding = &'static str;
 /// One database of one shard, for the time of one command.
 #[derive(Debug)]
 pub struct Keyspace<'a> {
-    shard: &'a mut Shard,
-    db: usize,
-    now: Now<'a>,
+    pub(super) shard: &'a mut Shard,
+    pub(super) db: usize,
+    pub(super) now: Now<'a>,
     /// Whether reads leave idle times alone (`CLIENT NO-TOUCH`).
     no_touch: bool,
 }
@@ -154,8 +157,8 @@ pub struct Keyspace<'a> {
 /// A key that was found: its place and its head.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    handle: Handle,
-    head: Head,
+    pub(super) handle: Handle,
+    pub(super) head: Head,
 }
 
 impl<'a> Keyspace<'a> {
@@ -209,7 +212,7 @@ impl<'a> Keyspace<'a> {
 
     /// Looks a key up to read it: counts the hit or miss and notes the access.
     #[inline]
-    fn read(&mut self, key: Key<'_>) -> Option<Found> {
+    pub(super) fn read(&mut self, key: Key<'_>) -> Option<Found> {
         let found = self.find(key);
         match found {
             Some(found) => {
@@ -227,7 +230,7 @@ impl<'a> Keyspace<'a> {
     }
 
     #[inline]
-    fn idle_now(&mut self) -> u32 {
+    pub(super) fn idle_now(&mut self) -> u32 {
         // Where nobody else reads the clock (no event loop runs), every thousandth access does.
         self.shard.accesses = self.shard.accesses.wrapping_add(1);
         if self.shard.accesses & 1023 == 0 {
@@ -236,8 +239,22 @@ impl<'a> Keyspace<'a> {
         (self.now.about_ms() / 1000) as u32 & entry::IDLE_MASK
     }
 
+    /// Writes a value under a key as one change.
     #[inline]
     pub(super) fn store(
+        &mut self,
+        key: Key<'_>,
+        old: Option<Found>,
+        value: NewValue<'_>,
+        expires: Expires,
+    ) -> Handle {
+        self.shard.stats.dirty += 1;
+        self.place(key, old, value, expires)
+    }
+
+    /// Writes a value under a key; whether that is a change is up to the caller.
+    #[inline]
+    pub(super) fn place(
         &mut self,
         key: Key<'_>,
         old: Option<Found>,
@@ -250,7 +267,6 @@ impl<'a> Keyspace<'a> {
             Expires::At(ms) => Some(ms),
         };
         let idle = self.idle_now();
-        self.shard.stats.dirty += 1;
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
@@ -268,7 +284,7 @@ impl<'a> Keyspace<'a> {
         handle
     }
 
-    fn wake(&mut self, key: Key<'_>) {
+    pub(super) fn wake(&mut self, key: Key<'_>) {
         if self.shard.waiters.wanted(self.db, key.bytes) {
             self.shard.ready.push(ReadyKey { db: self.db, key: key.bytes.to_vec() });
         }
@@ -310,7 +326,7 @@ impl<'a> Keyspace<'a> {
         true
     }
 
-    fn remove(&mut self, key: Key<'_>, handle: Handle) {
+    pub(super) fn remove(&mut self, key: Key<'_>, handle: Handle) {
         if let Some(object) = self.shard.dbs[self.db].remove(key.hash, handle) {
             self.shard.discard(object);
         }
@@ -360,11 +376,11 @@ impl<'a> Keyspace<'a> {
             Kind::Int => "int",
             Kind::Str if found.head.value_len() <= 44 => "embstr",
             Kind::Str | Kind::RawStr | Kind::StrObject => "raw",
-            Kind::PackedList => "listpack",
-            Kind::ListObject => match self.shard.dbs[self.db].object(found.handle) {
-                Some(Object::List(deque)) if deque.encoding() == ListEncoding::Quicklist => "quicklist",
-                _ => "listpack",
-            },
+            Kind::PackedList | Kind::PackedHash | Kind::PackedSet | Kind::PackedZSet => "listpack",
+            Kind::IntSet => "intset",
+            Kind::ListObject | Kind::HashObject | Kind::SetObject | Kind::ZSetObject | Kind::StreamObject => {
+                self.shard.dbs[self.db].object(found.handle).map_or("raw", Object::encoding)
+            }
         })
     }
 
@@ -676,110 +692,6 @@ impl<'a> Keyspace<'a> {
             self.store(key, Some(found), NewValue::Inline(Kind::RawStr, &string), Expires::Keep);
         }
     }
-
-    // ---- Lists ----------------------------------------------------------------------------------------------
-
-    /// A key's list, to be read. O(1).
-    ///
-    /// # Errors
-    /// [`WrongType`] where the key holds something else.
-    pub fn list(&mut self, key: Key<'_>) -> Result<Option<ListRef<'_>>, WrongType> {
-        let Some(found) = self.read(key) else { return Ok(None) };
-        let db = &self.shard.dbs[self.db];
-        match found.head.kind {
-            Kind::PackedList => Ok(Some(ListRef::Packed(found.head.value(db.bytes(found.handle))))),
-            Kind::ListObject => match db.object(found.handle) {
-                Some(Object::List(deque)) => Ok(Some(ListRef::Deque(deque))),
-                _ => Err(WrongType),
-            },
-            _ => Err(WrongType),
-        }
-    }
-
-    /// Whether a key holds a list (an empty one never stays). Counts no hit.
-    ///
-    /// # Errors
-    /// [`WrongType`] where the key holds something else.
-    pub fn has_list(&mut self, key: Key<'_>) -> Result<bool, WrongType> {
-        match self.find(key) {
-            None => Ok(false),
-            Some(found) if found.head.kind.type_of() == Type::List => Ok(true),
-            Some(_) => Err(WrongType),
-        }
-    }
-
-    /// Lets `f` change a key's list. `adding` are the values that it may add, so that room is made before.
-    ///
-    /// `None` where the key does not exist and `insert` is [`Inserted::Never`]. A list that `f` leaves empty is
-    /// removed; one that it lengthens is offered to those who wait for it.
-    ///
-    /// # Errors
-    /// [`WrongType`] where the key holds something else.
-    pub fn update_list<R>(
-        &mut self,
-        key: Key<'_>,
-        adding: &[&[u8]],
-        insert: Inserted,
-        f: impl FnOnce(&mut List<'_, InlineValue<'_>>) -> R,
-    ) -> Result<Option<R>, WrongType> {
-        let limit = self.shard.settings.list_node;
-        let found = match self.find(key) {
-            Some(found) => match found.head.kind {
-                Kind::ListObject => Ok(found),
-                Kind::PackedList => {
-                    let bytes = found.head.value(self.shard.dbs[self.db].bytes(found.handle));
-                    if adding.is_empty()
-                        || list::packed_fits(bytes, adding.iter().copied(), limit, INLINE_BYTES_MAX)
-                    {
-                        Ok(found)
-                    } else {
-                        let deque = Object::List(Box::new(Deque::from_packed(bytes, limit)));
-                        Err(self.store(key, Some(found), NewValue::Object(deque), Expires::Keep))
-                    }
-                }
-                _ => return Err(WrongType),
-            },
-            None if insert == Inserted::Never => return Ok(None),
-            None if list::packed_fits(&[], adding.iter().copied(), limit, INLINE_BYTES_MAX) => {
-                Err(self.store(key, None, NewValue::Inline(Kind::PackedList, &[]), Expires::Clear))
-            }
-            None => {
-                let deque = Object::List(Box::new(Deque::new(limit)));
-                Err(self.store(key, None, NewValue::Object(deque), Expires::Clear))
-            }
-        };
-        let idle = self.idle_now();
-        // An entry that was written just now was counted then, and is read again.
-        self.shard.stats.dirty += u64::from(found.is_ok());
-        let db = &mut self.shard.dbs[self.db];
-        let Found { handle, head } = found.unwrap_or_else(|handle| Found { handle, head: db.head(handle) });
-        entry::set_idle(db.bytes_mut(handle), idle);
-        let (result, before, after, handle) = if head.kind == Kind::PackedList {
-            let mut list = List::Packed(Packed::new(db.edit(key.hash, handle, head)));
-            let before = list.len();
-            let result = f(&mut list);
-            let after = list.len();
-            let List::Packed(packed) = list else {
-                unreachable!("a list keeps its form while it is borrowed")
-            };
-            (result, before, after, packed.into_inner().handle())
-        } else {
-            let changed = db.with_object(handle, |object| {
-                let Object::List(deque) = object else { return None };
-                let before = deque.len();
-                let mut list = List::Deque(deque);
-                let result = f(&mut list);
-                Some((result, before, list.len(), handle))
-            });
-            changed.flatten().ok_or(WrongType)?
-        };
-        if after == 0 {
-            self.remove(key, handle);
-        } else if after > before && !self.shard.waiters.is_empty() {
-            self.wake(key);
-        }
-        Ok(Some(result))
-    }
 }
 
 /// A key and its hash within its shard.
@@ -789,28 +701,4 @@ pub struct Key<'k> {
     pub bytes: &'k [u8],
     /// The hash that its place in the shard's tables follows.
     pub hash: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shard::ShardSettings;
-
-    #[test]
-    fn a_change_of_a_list_counts_once() {
-        let settings = ShardSettings { string_bytes_max: 1 << 20, ..ShardSettings::default() };
-        let mut shard = Shard::new(1, 1, settings);
-        let mut push = |name: &[u8], value: &[u8]| {
-            let before = shard.stats.dirty;
-            let key = Key { bytes: name, hash: 1 };
-            let mut keys = shard.keyspace(0, Now::At(0));
-            let pushed = keys.update_list(key, &[value], Inserted::Always, |list| list.push_back(value));
-            assert_eq!(pushed, Ok(Some(())));
-            shard.stats.dirty - before
-        };
-        assert_eq!(push(b"short", b"v"), 1, "made");
-        assert_eq!(push(b"short", b"v"), 1, "lengthened");
-        assert_eq!(push(b"short", &[7; 2000]), 1, "outgrown its entry");
-        assert_eq!(push(b"long", &[7; 2000]), 1, "made too long for an entry");
-    }
 }

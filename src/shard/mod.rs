@@ -8,15 +8,22 @@
 //! **Invariant:** no shard refers to another's memory.
 
 pub mod arena;
+mod collection;
 pub mod db;
 pub mod entry;
+mod hashes;
 mod keyspace;
+mod lists;
+mod sets;
+mod streams;
 mod strings;
 pub mod table;
 pub mod waiters;
+mod zsets;
 
 pub use entry::Type;
-pub use keyspace::{Encoding, Expires, Inserted, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
+pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
+pub use lists::Inserted;
 pub use strings::Condition;
 
 use db::{Db, Object};
@@ -38,11 +45,39 @@ pub struct ShardStats {
     pub calls: Vec<u64>,
 }
 
+/// How large a collection may be while its encoding is the compact one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PackedLimit {
+    /// Fields or members.
+    pub entries_max: usize,
+    /// Bytes of the longest field, value or member.
+    pub bytes_max: usize,
+}
+
+/// How large a stream's node may grow; 0 for no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamNodeLimit {
+    /// Bytes.
+    pub bytes_max: usize,
+    /// Entries.
+    pub entries_max: usize,
+}
+
 /// What a shard needs to know of the settings; refreshed by the engine when they change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShardSettings {
     /// `list-max-listpack-size`.
     pub list_node: crate::value::list::NodeLimit,
+    /// `hash-max-listpack-entries` and `-value`.
+    pub hash_packed: PackedLimit,
+    /// `set-max-intset-entries`.
+    pub intset_entries_max: usize,
+    /// `set-max-listpack-entries` and `-value`.
+    pub set_packed: PackedLimit,
+    /// `zset-max-listpack-entries` and `-value`.
+    pub zset_packed: PackedLimit,
+    /// `stream-node-max-bytes` and `-entries`; 0 for no limit.
+    pub stream_node: StreamNodeLimit,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
 }

@@ -7,8 +7,12 @@
 //! bytes are; large ones own a structure on the heap. **Invariant:** nothing in here holds a position in a
 //! buffer across a change of it other than as an index.
 
+pub mod hash;
 pub mod lcs;
 pub mod list;
 pub mod listpack;
 pub mod long_double;
+pub mod set;
+pub mod stream;
 pub mod string;
+pub mod zset;

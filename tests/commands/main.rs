@@ -3,10 +3,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bitmap;
 mod connection;
+mod dump;
+mod hash;
 mod keys;
 mod list;
 mod server;
+mod set;
+mod sort;
+mod stream;
 mod string;
+mod zset;
 
 use common::check;

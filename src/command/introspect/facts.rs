@@ -354,6 +354,11 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::String => Some("@string"),
         Group::Generic => Some("@keyspace"),
         Group::List => Some("@list"),
+        Group::Hash => Some("@hash"),
+        Group::Set => Some("@set"),
+        Group::SortedSet => Some("@sortedset"),
+        Group::Stream => Some("@stream"),
+        Group::Bitmap => Some("@bitmap"),
         Group::Connection => Some("@connection"),
         Group::Server => None,
     }

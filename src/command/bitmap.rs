@@ -1,0 +1,6 @@
+//! Bitmaps: bits of strings.
+
+use super::table::Command;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

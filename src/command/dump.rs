@@ -1,0 +1,6 @@
+//! DUMP and RESTORE.
+
+use super::table::Command;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

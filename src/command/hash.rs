@@ -1,0 +1,6 @@
+//! Hashes.
+
+use super::table::Command;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,6 @@
+//! Sets.
+
+use super::table::Command;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

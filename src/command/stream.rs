@@ -1,0 +1,6 @@
+//! Streams.
+
+use super::table::Command;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,6 @@
+//! Sorted sets.
+
+use super::table::Command;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,1 @@
+//! Hashes: see [`Damselfly`](super::Damselfly).

@@ -1,0 +1,1 @@
+//! Sets: see [`Damselfly`](super::Damselfly).

@@ -1,0 +1,1 @@
+//! Streams: see [`Damselfly`](super::Damselfly).

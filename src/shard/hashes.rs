@@ -1,0 +1,1 @@
+//! Hashes under their keys.

@@ -1,0 +1,1 @@
+//! Streams under their keys.
