@@ -145,10 +145,10 @@ impl Set {
         match self {
             Set::Ints(_) if expected > limits.ints => {
                 self.become_table(limits);
-            },
+            }
             Set::Packed(_) if expected > limits.entries => {
                 self.become_table(limits);
-            },
+            }
             _ => {}
         }
     }
@@ -272,7 +272,8 @@ impl Set {
         if matches!(self, Set::Ints(_)) || view.len() > limits.ints() {
             return;
         }
-        let Some(mut numbers) = view.iter().map(|element| element.as_int()).collect::<Option<Vec<i64>>>() else {
+        let Some(mut numbers) = view.iter().map(|element| element.as_int()).collect::<Option<Vec<i64>>>()
+        else {
             return;
         };
         numbers.sort_unstable();
