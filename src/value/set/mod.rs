@@ -357,6 +357,23 @@ impl<'a> SetRef<'a> {
         }
     }
 
+    /// Visits members from a cursor on, 0 to begin; the cursor to go on from, 0 at the end. Members that are there
+    /// throughout a scan are visited once. O(wanted) in a table; a small set is visited at once.
+    pub fn scan(self, cursor: u64, wanted: usize, mut visit: impl FnMut(Element<'_>)) -> u64 {
+        match self {
+            SetRef::Table(dict) => {
+                // A cursor that no scan gave is beyond the end.
+                let Ok(cursor) = u32::try_from(cursor) else { return 0 };
+                let next = dict.scan(cursor, wanted, |entry| visit(Element::Bytes(entry.key)));
+                next.map_or(0, u64::from)
+            }
+            _ => {
+                self.iter().for_each(visit);
+                0
+            }
+        }
+    }
+
     /// Whether both are the same place in memory, and so the same set. O(1).
     #[must_use]
     pub fn is(self, other: SetRef<'_>) -> bool {
