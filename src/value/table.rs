@@ -24,6 +24,9 @@ use hashbrown::HashTable;
 /// Slots a segment holds before it splits: seven eighths of 1024 buckets.
 pub const SEGMENT_ENTRIES_MAX: usize = 896;
 
+/// Buckets of a segment that is as large as it may be.
+const BUCKETS_MAX: usize = 1024;
+
 /// A segment and its buddy are merged when both together hold fewer slots than this.
 const MERGE_BELOW: usize = SEGMENT_ENTRIES_MAX / 4;
 
@@ -283,28 +286,28 @@ impl<H: Copy + PartialEq> Table<H> {
         self.segments.iter().flat_map(|segment| segment.slots.iter()).for_each(|&slot| visit(slot));
     }
 
-    /// An entry chosen nearly uniformly, by random numbers that `random` gives; `None` when empty.
+    /// An entry chosen uniformly, by random numbers that `random` gives; `None` when empty.
     ///
-    /// Expected O(1): segments are drawn by a skewed hash, so by their share of the keys; buckets uniformly.
+    /// Expected O(1): of the places that all segments have or could have, one after another is drawn until one holds an
+    /// entry, so that each entry is as likely as any other, however full its segment is.
     pub fn sample(&self, mut random: impl FnMut() -> u64) -> Option<Slot<H>> {
         if self.is_empty() {
             return None;
         }
-        for _ in 0..64 {
+        // A segment of its own has no other to be measured against.
+        let alone = self.segments.len() == 1;
+        for _ in 0..256 {
             let draw = random();
-            let segment = &self.segments[self.at(skew(draw as u32))];
+            let segment = &self.segments[(draw >> 32) as usize % self.segments.len()];
             let buckets = segment.slots.num_buckets();
-            if segment.slots.is_empty() {
-                continue;
-            }
-            for _ in 0..16 {
-                let bucket = (random() % buckets.max(1) as u64) as usize;
-                if let Some(&slot) = segment.slots.get_bucket(bucket) {
-                    return Some(slot);
-                }
+            let bucket = draw as u32 as usize % if alone { buckets.max(1) } else { buckets.max(BUCKETS_MAX) };
+            if bucket < buckets
+                && let Some(&slot) = segment.slots.get_bucket(bucket)
+            {
+                return Some(slot);
             }
         }
-        // A table so sparse that 64 draws met no entry is small: walk it.
+        // Hardly ever: a table of which most was removed, evenly. Walk it.
         let nth = (random() % self.len as u64) as usize;
         self.segments.iter().flat_map(|segment| segment.slots.iter()).nth(nth).copied()
     }

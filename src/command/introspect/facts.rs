@@ -56,7 +56,10 @@ const TIPS: ByName = &[
         "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl \
          spop srandmember sscan time ttl",
     ),
-    ("nondeterministic_output_order", "command command|docs command|info command|list sdiff sinter smembers sunion"),
+    (
+        "nondeterministic_output_order",
+        "command command|docs command|info command|list sdiff sinter smembers sunion",
+    ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
         "info memory|doctor memory|malloc-stats memory|stats",

@@ -24,10 +24,7 @@ fn read<'a>(entered: &'a mut Entered<'_>, names: &[&[u8]]) -> Result<Sets<'a>, C
         keys.set(key)?;
     }
     let (entered, db) = (&*entered, entered.db());
-    Ok(names
-        .iter()
-        .map(|name| entered.beside(name).and_then(|(shard, key)| shard.set(db, key)))
-        .collect())
+    Ok(names.iter().map(|name| entered.beside(name).and_then(|(shard, key)| shard.set(db, key))).collect())
 }
 
 /// Those that exist.

@@ -11,6 +11,8 @@ pub mod algebra;
 pub mod intset;
 mod packed;
 pub mod random;
+#[cfg(test)]
+mod tests;
 
 pub use intset::Ints;
 pub use random::Random;
