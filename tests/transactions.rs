@@ -59,7 +59,7 @@ fn transfer(session: &mut Session, from: &str, to: &str, amount: i64) -> bool {
 
 #[test]
 fn transfers_between_shards_keep_the_sum_and_nobody_sees_half_of_one() {
-    for shards in [1, 7] {
+    for shards in [1, 8] {
         let db = db(shards);
         for number in 0..ACCOUNTS {
             db.set(account(number), BALANCE.to_string()).unwrap();
