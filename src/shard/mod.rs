@@ -18,6 +18,7 @@ mod sets;
 mod streams;
 mod strings;
 pub mod waiters;
+pub mod watch;
 mod zsets;
 
 pub use crate::value::table;
@@ -31,6 +32,7 @@ use db::{Db, Object};
 use entry::Kind;
 use table::NEVER;
 use waiters::Waiters;
+use watch::Watches;
 
 /// Plain counters of one shard; the engine adds them up.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +105,8 @@ pub struct Shard {
     dbs: Box<[Db]>,
     /// Who waits for keys of this shard.
     pub waiters: Waiters,
+    /// Who wants to know of their changes.
+    pub watches: Watches,
     /// Keys that the running command filled and somebody waits for.
     pub ready: Vec<ReadyKey>,
     /// Counters.
@@ -137,6 +141,7 @@ impl Shard {
         Self {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             waiters: Waiters::default(),
+            watches: Watches::default(),
             ready: Vec::new(),
             stats: ShardStats::default(),
             settings,
@@ -210,12 +215,18 @@ impl Shard {
 
     /// Empties a database and returns what it held, to be freed outside the door. O(1).
     pub fn flush(&mut self, db: usize) -> Db {
+        self.watches.touch_where(db, |key| self.dbs[db].find(key.hash, key.bytes).is_some());
         self.stats.dirty += self.dbs[db].len() as u64;
         std::mem::take(&mut self.dbs[db])
     }
 
     /// Exchanges two databases, which the engine counts as one change of all shards. O(keys waited for).
     pub fn swap(&mut self, a: usize, b: usize) {
+        for db in [a, b] {
+            let exists =
+                |key: Key<'_>| [a, b].iter().any(|&db| self.dbs[db].find(key.hash, key.bytes).is_some());
+            self.watches.touch_where(db, exists);
+        }
         self.dbs.swap(a, b);
         for db in [a, b] {
             let keys: Vec<ReadyKey> =
@@ -281,8 +292,13 @@ impl Shard {
                 None => {}
             }
             if with_field_deadlines && head.kind == Kind::HashObject {
+                let before = fields;
                 let (hash_due_ms, is_empty) =
                     data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
+                if fields > before && !self.watches.is_empty() {
+                    let bytes = data.bytes(slot.handle);
+                    self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+                }
                 due_ms = due_ms.min(hash_due_ms);
                 if is_empty {
                     emptied.push(slot);
@@ -296,6 +312,10 @@ impl Shard {
         let due_ms = if due_ms == NEVER || unfinished { due_ms } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
         for slot in expired.iter().chain(&emptied) {
+            if !self.watches.is_empty() {
+                let bytes = self.dbs[db].bytes(slot.handle);
+                self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+            }
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
             }
