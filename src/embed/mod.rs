@@ -34,6 +34,7 @@ pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;
 pub use session::{Pipeline, Session};
+pub use set::{Set, SetScan};
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 
 pub use crate::shard::Type;
