@@ -147,7 +147,7 @@ impl<'e> Batch<'e> {
                 // The transaction is over, as EXEC would have ended it.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
-                let reason = text.split_once(' ').map_or(&*text, |(_, reason)| reason);
+                let reason = text.strip_prefix("ERR ").unwrap_or(&text);
                 format!("EXECABORT Transaction discarded because of: {reason}").into()
             }
             _ => error,
