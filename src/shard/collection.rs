@@ -63,7 +63,7 @@ impl Keyspace<'_> {
     }
 
     #[inline]
-    fn stored(&self, found: Option<Found>, of: Type) -> Result<Stored<'_>, WrongType> {
+    pub(super) fn stored(&self, found: Option<Found>, of: Type) -> Result<Stored<'_>, WrongType> {
         let Some(Found { handle, head }) = found else { return Ok(Stored::Absent) };
         let db = &self.shard.dbs[self.db];
         if head.kind.type_of() != of {
@@ -129,7 +129,9 @@ impl Keyspace<'_> {
             let Place::Packed(_, value) = place else { unreachable!("a place stays what it is") };
             (result, change, value.handle())
         };
-        self.shard.stats.dirty += change.dirty;
+        if change.dirty > 0 {
+            self.changed(key, change.dirty);
+        }
         if change.emptied {
             self.remove(key, handle);
         } else if change.filled && !self.shard.waiters.is_empty() {
