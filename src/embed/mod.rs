@@ -30,6 +30,7 @@ mod zset;
 
 pub use blocking::Blocking;
 pub use error::{Error, OpenError, Result};
+pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;

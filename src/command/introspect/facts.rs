@@ -17,14 +17,14 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
+        "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
          type",
     ),
-    ("RW insert", "append linsert lpush lpushx rpush rpushx sadd"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
+    ("RW insert", "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd"),
+    ("RW access update", "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move"),
     ("RW access update variable_flags", "set"),
-    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop spop"),
-    ("RW delete", "lrem ltrim srem"),
+    ("RW access delete", "blmpop blpop brpop getdel hgetdel lmpop lpop rpop spop"),
+    ("RW delete", "hdel lrem ltrim srem"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex setex"),
     ("OW insert", "msetnx setnx"),
@@ -53,12 +53,12 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl \
+        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime object|refcount pttl \
          spop srandmember sscan time ttl",
     ),
     (
         "nondeterministic_output_order",
-        "command command|docs command|info command|list sdiff sinter smembers sunion",
+        "command command|docs command|info command|list hgetall hkeys hvals sdiff sinter smembers sunion",
     ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
@@ -120,6 +120,7 @@ const SYSTEM: &str = "debug";
 const DEPRECATED: &[(&str, &str, &str)] = &[
     ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     ("getset", "6.2.0", "`SET` with the `!GET` argument"),
+    ("hmset", "4.0.0", "`HSET` with multiple field-value pairs"),
     ("psetex", "2.6.12", "`SET` with the `PX` argument"),
     ("quit", "7.2.0", "just closing the connection"),
     ("rpoplpush", "6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
@@ -182,6 +183,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ],
     ),
+    ("hdel", &[("2.4.0", "Accepts multiple `field` arguments.")]),
     (
         "hello",
         &[(
@@ -189,6 +191,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "`protover` made optional; when called without arguments the command reports the current connection's context.",
         )],
     ),
+    ("hset", &[("4.0.0", "Accepts multiple `field` and `value` arguments.")]),
     ("info", &[("7.0.0", "Added support for taking multiple section arguments.")]),
     ("lpop", &[("6.2.0", "Added the `count` argument.")]),
     ("lpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
