@@ -404,6 +404,7 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
     text.absent("0", &["sync_full", "sync_partial_ok", "sync_partial_err"]);
     text.fields(&[
         ("expired_keys", &totals.expired),
+        ("expired_fields", &totals.expired_fields),
         ("expired_stale_perc", &"0.00"),
         ("evicted_keys", &totals.evicted),
     ]);
