@@ -12,7 +12,7 @@ mod settings;
 mod value;
 
 pub use file::ConfigText;
-pub use rows::{Allowed, Change, Config, Group, LogFormat, LogLevel, ROWS, Row};
+pub use rows::{Allowed, Change, Config, EvictionPolicy, Group, LogFormat, LogLevel, ROWS, Row};
 pub use settings::{RewriteError, SetError, Settings};
 pub use value::{Kind, OutputLimit, OutputLimits, ValueError, events};
 

@@ -147,7 +147,7 @@ impl<'e> Batch<'e> {
                 // The transaction is over, as EXEC would have ended it.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
-                let reason = text.split_once(' ').map_or(&*text, |(_, reason)| reason);
+                let reason = text.strip_prefix("ERR ").unwrap_or(&text);
                 format!("EXECABORT Transaction discarded because of: {reason}").into()
             }
             _ => error,
@@ -178,11 +178,33 @@ impl<'e> Batch<'e> {
             CommandError::WrongArity(entry.full_name)
         } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
             CommandError::NoAuth
+        } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
+            CommandError::OutOfMemory
         } else {
             return Ok(entry);
         };
         self.engine.stats().note_rejected(entry.id);
         Err((Some(entry), refused))
+    }
+
+    /// Whether a command is refused because memory is used up; makes room where it can.
+    #[cold]
+    fn is_denied(&mut self, session: &Session, entry: &Entry) -> bool {
+        let flags = flags_of(entry, session);
+        // What is queued takes memory, too.
+        let takes = flags.has(Flag::DenyOom)
+            || session.transaction.is_some() && !entry.command.flags.has(Flag::NotQueued);
+        if !takes {
+            return false;
+        }
+        let exceeds = match &mut self.held {
+            Some((_, guard)) => guard.exceeds(),
+            None => self.engine.is_out_of_memory(),
+        };
+        exceeds && {
+            self.leave();
+            self.engine.make_room().is_err()
+        }
     }
 
     /// Enters the shards that the row says, runs the function, and counts.
