@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms that it may use. `reply`, `clock` and `glob` are leaves, and stand here like the others.
+/// Each room with the rooms that it may use. `reply`, `clock`, `double` and `glob` are leaves, and stand here like the others.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("double", &[]),
     ("glob", &[]),
     ("reply", &[]),
     ("process", &[]),
-    ("value", &[]),
-    ("wire", &["reply"]),
+    ("value", &["double"]),
+    ("wire", &["double", "reply"]),
     ("config", &["glob"]),
     ("shard", &["value", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.

@@ -25,6 +25,7 @@ pub use entry::Type;
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use strings::Condition;
+pub use zsets::{Added, Scored};
 
 use db::{Db, Object};
 use table::NEVER;
