@@ -120,3 +120,30 @@ impl fmt::Write for DoubleBuffer {
         Ok(())
     }
 }
+
+/// A floating point number with 17 digits, as C prints it by `%.17g`: what Redis calls the text of a `long double`.
+///
+/// ```
+/// assert_eq!(damselfly::double::format_17_digits(0.1), "0.10000000000000001");
+/// assert_eq!(damselfly::double::format_17_digits(1.5e-9), "1.5e-09");
+/// assert_eq!(damselfly::double::format_17_digits(3.0), "3");
+/// ```
+#[must_use]
+pub fn format_17_digits(value: f64) -> String {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() {
+        return format_double(value);
+    }
+    let scientific = format!("{:.*e}", DIGITS as usize - 1, value);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..DIGITS).contains(&exponent) {
+        return trimmed(&format!("{:.*}", (DIGITS - 1 - exponent) as usize, value));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.unsigned_abs())
+}
