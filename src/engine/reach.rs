@@ -8,7 +8,7 @@
 
 use super::door::Entered;
 use super::{Client, Engine};
-use crate::shard::Shard;
+use crate::shard::{Shard, ShardSettings};
 use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -98,7 +98,10 @@ impl Reach<'_, '_> {
     pub fn follow_settings(&mut self) {
         if self.is_inside() {
             let settings = super::shard_settings(self.engine.settings());
-            self.each_shard(|shard| shard.settings = settings);
+            self.each_shard(|shard| {
+                let dict_seed = shard.settings.dict_seed;
+                shard.settings = ShardSettings { dict_seed, ..settings };
+            });
         }
     }
 }

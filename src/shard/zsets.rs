@@ -5,7 +5,9 @@ use super::db::{InlineValue, Object};
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
 use super::keyspace::{Key, Keyspace, Value, WrongType};
 use super::{PackedLimit, ShardSettings};
-use crate::value::listpack::Buffer;
+use crate::value::dict::Seed;
+use crate::value::listpack::{Buffer, Needle};
+use crate::value::set::SetRef;
 use crate::value::zset::{self, Add, Limit, Packed, Rule, Sorted, ZSet, ZSetMut, ZSetRef};
 
 /// What became of pairs that were added.
@@ -26,6 +28,8 @@ pub enum Scored<'a> {
     Absent,
     /// A sorted set.
     ZSet(ZSetRef<'a>),
+    /// A set, whose members all have the score 1.
+    Set(SetRef<'a>),
 }
 
 impl<'a> Scored<'a> {
@@ -35,6 +39,7 @@ impl<'a> Scored<'a> {
         match self {
             Self::Absent => 0,
             Self::ZSet(zset) => zset.len(),
+            Self::Set(set) => set.len(),
         }
     }
 
@@ -50,6 +55,7 @@ impl<'a> Scored<'a> {
         match self {
             Self::Absent => None,
             Self::ZSet(zset) => zset.score(member),
+            Self::Set(set) => set.contains(&Needle::new(member)).then_some(1.0),
         }
     }
 
@@ -57,7 +63,10 @@ impl<'a> Scored<'a> {
     pub fn for_each(self, mut f: impl FnMut(&[u8], f64)) {
         match self {
             Self::Absent => {}
-            Self::ZSet(zset) => zset.iter().for_each(|(member, score)| member.with_bytes(|bytes| f(bytes, score))),
+            Self::ZSet(zset) => {
+                zset.iter().for_each(|(member, score)| member.with_bytes(|bytes| f(bytes, score)));
+            }
+            Self::Set(set) => set.iter().for_each(|member| member.with_bytes(|bytes| f(bytes, 1.0))),
         }
     }
 }
@@ -100,6 +109,11 @@ impl Keyspace<'_> {
     /// # Errors
     /// [`WrongType`] where the key holds something else.
     pub fn scored(&mut self, key: Key<'_>, count: bool) -> Result<Scored<'_>, WrongType> {
+        // One look to know its type, which counts nothing, and one that counts.
+        if self.type_of(key) == Some(Type::Set) {
+            let set = if count { self.set(key)? } else { self.peek_set(key)? };
+            return Ok(set.map_or(Scored::Absent, Scored::Set));
+        }
         let zset = if count { self.zset(key)? } else { self.zset_to_write(key)? };
         Ok(zset.map_or(Scored::Absent, Scored::ZSet))
     }
@@ -111,7 +125,7 @@ impl Keyspace<'_> {
     /// [`WrongType`] where the key holds something else.
     #[inline]
     pub fn zset_add(&mut self, key: Key<'_>, pairs: &[(f64, &[u8])], rule: Rule) -> Result<Added, WrongType> {
-        let (limit, seed) = (limit(&self.shard.settings), self.shard.random());
+        let (limit, seed) = (limit(&self.shard.settings), self.shard.settings.dict_seed);
         let mut result = Added { added: 0, updated: 0, last: Add::Refused };
         let mut rest = pairs.iter();
         // What does not fit the entry is left for the second time, when the set is no longer there.
@@ -164,7 +178,7 @@ impl Keyspace<'_> {
             self.delete(key);
             return;
         }
-        let seed = self.shard.random();
+        let seed = self.shard.settings.dict_seed;
         let zset = ZSet::from_sorted(pairs.iter(), limit(&self.shard.settings), seed);
         let value = match zset.packed() {
             Some(bytes) if bytes.len() <= INLINE_BYTES_MAX => Value::inline(Kind::PackedZSet, bytes.to_vec()),
@@ -181,7 +195,7 @@ fn prepare(
     rule: Rule,
     outgrown: bool,
     limit: Limit,
-    seed: u64,
+    seed: Seed,
 ) -> Prepared {
     let object = |zset| Prepared::Object(Object::ZSet(Box::new(zset)));
     match stored {
@@ -210,7 +224,7 @@ fn add<'p>(
     all: usize,
     rule: Rule,
     limit: Limit,
-    seed: u64,
+    seed: Seed,
     result: &mut Added,
 ) -> Change {
     let before = result.added;

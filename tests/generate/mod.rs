@@ -2,6 +2,7 @@
 
 mod random;
 mod syntax;
+mod zset;
 
 pub use random::Random;
 use syntax::Node;
@@ -128,7 +129,10 @@ impl Made {
         let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
         let first = argv.len();
         fill(&self.syntax, &mut argv, random);
-        if let Keys::Counted(at) = self.command.keys
+        if self.command.group == Group::SortedSet {
+            zset::fit(&mut argv, random);
+        }
+        if let Keys::Counted(at) | Keys::FirstAndCounted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
         {
@@ -156,6 +160,15 @@ impl Made {
                 if for_ever || long {
                     *arg = b"0.01".to_vec();
                 }
+            }
+        }
+        // Chance takes other members here than there, unless it takes them all.
+        if self.command.name == "SPOP" {
+            argv.truncate(3);
+            let count = one_of(random, &["1000", "1000", "9223372036854775807", "0", "-1", "x"]);
+            match argv.get_mut(2) {
+                Some(arg) => *arg = count,
+                None => argv.push(count),
             }
         }
         // A life that ends within the script would end here before it ends there, or after.
@@ -227,7 +240,11 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
 /// What may stand for a name in a syntax.
 fn argument(name: &str, random: &mut Random) -> Vec<u8> {
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src" | "dst" => {
+            key(random)
+        }
+        "score" | "weight" => zset::score(random),
+        "min" | "max" => zset::bound(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
         "milliseconds" => {
             one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"])
@@ -246,9 +263,8 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "offset" => {
             one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"])
         }
-        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => {
-            number(random)
-        }
+        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len"
+        | "limit" => number(random),
         "db" | "index1" | "index2" | "destination-db" => {
             one_of(random, &["0", "0", "0", "1", "2", "99", "-1"])
         }
@@ -256,8 +272,8 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "STRING", "none"]),
-        "pivot" | "element" if random.one_in(2) => small(random),
+        "type" => one_of(random, &["string", "list", "hash", "set", "zset", "STRING", "none"]),
+        "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
     }
 }

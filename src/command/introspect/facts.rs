@@ -17,18 +17,20 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type",
+        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
+         type zcard",
     ),
-    ("RW insert", "append linsert lpush lpushx rpush rpushx"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
+    ("RW insert", "append linsert lpush lpushx rpush rpushx sadd"),
+    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move zincrby"),
     ("RW access update variable_flags", "set"),
-    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop"),
-    ("RW delete", "lrem ltrim"),
+    ("RW access delete", "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin"),
+    ("RW delete", "lrem ltrim srem zrem zremrangebylex zremrangebyrank zremrangebyscore"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush"),
+    ("OW update, RO access", "sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore"),
+    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
     ("RO access, RO access ?, OW update ?", "sort"),
@@ -51,10 +53,13 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl time \
-         ttl",
+        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl \
+         spop srandmember sscan time ttl zrandmember zscan",
     ),
-    ("nondeterministic_output_order", "command command|docs command|info command|list"),
+    (
+        "nondeterministic_output_order",
+        "command command|docs command|info command|list sdiff sinter smembers sunion",
+    ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
         "info memory|doctor memory|malloc-stats memory|stats",
@@ -121,6 +126,11 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
     ("setex", "2.6.12", "`SET` with the `EX` argument"),
     ("setnx", "2.6.12", "`SET` with the `NX` argument"),
     ("substr", "2.0.0", "`GETRANGE`"),
+    ("zrangebylex", "6.2.0", "`ZRANGE` with the `BYLEX` argument"),
+    ("zrangebyscore", "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
+    ("zrevrange", "6.2.0", "`ZRANGE` with the `REV` argument"),
+    ("zrevrangebylex", "6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
+    ("zrevrangebyscore", "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"),
 ];
 
 /// What changed in a command, by version.
@@ -129,6 +139,8 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("blpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpoplpush", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmax", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmin", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     (
         "client|kill",
         &[
@@ -201,6 +213,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("rpop", &[("6.2.0", "Added the `count` argument.")]),
     ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
     ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
+    ("sadd", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("scan", &[("6.0.0", "Added the `TYPE` subcommand.")]),
     (
         "set",
@@ -211,8 +224,25 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
         ],
     ),
+    ("spop", &[("3.2.0", "Added the `count` argument.")]),
+    ("srandmember", &[("2.6.0", "Added the optional `count` argument.")]),
+    ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
+    (
+        "zadd",
+        &[
+            ("2.4.0", "Accepts multiple elements."),
+            ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+            ("6.2.0", "Added the `GT` and `LT` options."),
+        ],
+    ),
+    ("zrange", &[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")]),
+    ("zrangebyscore", &[("2.0.0", "Added the `WITHSCORES` modifier.")]),
+    ("zrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    ("zrem", &[("2.4.0", "Accepts multiple elements.")]),
+    ("zrevrangebyscore", &[("2.1.6", "`min` and `max` can be exclusive.")]),
+    ("zrevrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
 ];
 
 /// Where a key specification finds its keys.
@@ -240,7 +270,7 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
     let command = entry.command;
     let by_rule = if command.flags.has(Flag::Write) { "RW update" } else { "RO access" };
     let uses = lookup(KEY_USES, entry.full_name).unwrap_or(by_rule);
-    let several = uses.split(',').filter(|uses| !uses.contains('?')).count() > 1;
+    let count = uses.split(',').filter(|uses| !uses.contains('?')).count();
     let notes =
         KEY_NOTES.iter().find(|(name, _)| *name == entry.full_name).map_or(&[][..], |(_, notes)| notes);
     let spec = |(at, uses): (usize, &'static str)| {
@@ -248,13 +278,16 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             _ if uses.contains('?') => Find::Unknown,
             Keys::None => Find::Unknown,
             Keys::At(first) => Find::Range { first, last: 0, step: 1 },
-            Keys::Range { first, step, .. } if several => {
-                Find::Range { first: first + at * step, last: 0, step: 1 }
+            // One key each, and the last specification has whatever follows.
+            Keys::Range { first, last, step } if count > 1 => {
+                let last = if last < 0 && at + 1 == count { last } else { 0 };
+                Find::Range { first: first + at * step, last, step: 1 }
             }
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
             }
-            Keys::Counted(at) => Find::Counted(at),
+            Keys::FirstAndCounted(_) if at == 0 => Find::Range { first: 1, last: 0, step: 1 },
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
         };
         let note = notes.get(at).copied().filter(|note| !note.is_empty());
         KeySpec {
@@ -279,6 +312,7 @@ pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
         Keys::None | Keys::Counted(_) => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
+        Keys::FirstAndCounted(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
     }
 }
@@ -307,7 +341,7 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
     ];
     let flags = command.flags;
     // Redis looks for keys that a range does not cover; a count in front of them is such a case.
-    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_));
+    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_));
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
 

@@ -2,15 +2,13 @@
 
 use super::args::{lex_range, score_range};
 use super::write_pair;
-use crate::command::args::Args;
+use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::engine::Entered;
 use crate::reply::{Protocol, Sink};
 use crate::shard::{Key, Keyspace};
-use crate::value::list;
 use crate::value::listpack::Element;
-use crate::value::zset::{Combined, LexRange, ScoreRange, ZSetRef};
-use std::ops::Range;
+use crate::value::zset::{Combined, Ends, Span};
 
 /// What the ends of a range are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,53 +18,23 @@ enum By {
     Lex,
 }
 
-/// A range with its ends.
-#[derive(Clone, Copy, Debug)]
-enum Wanted<'a> {
-    /// From one rank to another, both included; negative ones count from the end.
-    Ranks(i64, i64),
-    Scores(ScoreRange),
-    Members(LexRange<'a>),
+/// Reads a stretch's ends, the lower one first.
+fn ends<'a>(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Ends<'a>, CommandError> {
+    Ok(match by {
+        By::Rank => match (parse_int(min), parse_int(max)) {
+            (Some(start), Some(stop)) => Ends::Ranks(start, stop),
+            _ => return Err(CommandError::NotAnInteger),
+        },
+        By::Score => Ends::Scores(score_range(min, max)?),
+        By::Lex => Ends::Members(lex_range(min, max)?),
+    })
 }
 
 /// What a command of this family is told to show.
 #[derive(Clone, Copy, Debug)]
 struct Request<'a> {
-    wanted: Wanted<'a>,
-    reverse: bool,
-    /// How many to leave out, and how many to take then; all where it is negative.
-    limit: (i64, i64),
+    span: Span<'a>,
     with_scores: bool,
-}
-
-impl<'a> Wanted<'a> {
-    /// Reads the ends, the lower one first.
-    fn parse(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Self, CommandError> {
-        Ok(match by {
-            By::Rank => {
-                let mut ends = [min, max].into_iter().map(crate::command::args::parse_int);
-                match (ends.next().flatten(), ends.next().flatten()) {
-                    (Some(start), Some(stop)) => Self::Ranks(start, stop),
-                    _ => return Err(CommandError::NotAnInteger),
-                }
-            }
-            By::Score => Self::Scores(score_range(min, max)?),
-            By::Lex => Self::Members(lex_range(min, max)?),
-        })
-    }
-
-    /// The ranks from the lowest score on; ends that are ranks count from the highest if `reverse`.
-    fn ranks(self, zset: ZSetRef<'_>, reverse: bool) -> Range<usize> {
-        match self {
-            Self::Ranks(start, stop) => {
-                let len = zset.len();
-                let Range { start, end } = list::bounds(start, stop, len);
-                if reverse { len - end..len - start } else { start..end }
-            }
-            Self::Scores(range) => zset.score_range(range),
-            Self::Members(range) => zset.lex_range(&range, reverse),
-        }
-    }
 }
 
 impl<'a> Request<'a> {
@@ -107,37 +75,20 @@ impl<'a> Request<'a> {
                 "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
             ));
         }
+        // An offset without a count is let through where it means nothing.
+        let limit = if by == By::Rank { (0, -1) } else { limit };
         let (min, max) = if reverse && by != By::Rank { (second, first) } else { (first, second) };
-        if by == By::Rank {
-            limit = (0, -1);
-        }
-        Ok(Self { wanted: Wanted::parse(by, min, max)?, reverse, limit, with_scores })
-    }
-
-    /// The ranks of what is to be shown, from the lowest on.
-    fn ranks(&self, zset: ZSetRef<'_>) -> Range<usize> {
-        let Range { start, end } = self.wanted.ranks(zset, self.reverse);
-        let (offset, count) = self.limit;
-        let len = end - start;
-        // Redis walks, and a negative offset never comes to its end.
-        let skip = usize::try_from(offset).map_or(len, |offset| offset.min(len));
-        let take = usize::try_from(count).map_or(len - skip, |count| count.min(len - skip));
-        if self.reverse { end - skip - take..end - skip } else { start + skip..start + skip + take }
+        Ok(Self { span: Span { ends: ends(by, min, max)?, reverse, limit }, with_scores })
     }
 
     /// Replies with the members in a key's sorted set.
-    fn show(
-        &self,
-        keys: &mut Keyspace<'_>,
-        key: Key<'_>,
-        out: &mut dyn Sink,
-    ) -> Result<(), CommandError> {
+    fn show(&self, keys: &mut Keyspace<'_>, key: Key<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
         let Some(zset) = keys.zset(key)? else {
             out.array(0);
             return Ok(());
         };
-        let ranks = self.ranks(zset);
-        if self.reverse {
+        let ranks = self.span.ranks(zset);
+        if self.span.reverse {
             write_pairs(zset.range_reverse(ranks), self.with_scores, out);
         } else {
             write_pairs(zset.range(ranks), self.with_scores, out);
@@ -249,7 +200,7 @@ pub(super) fn zrangestore(
     let mut found = Combined::new();
     let (mut keys, key) = entered.at(source);
     if let Some(zset) = keys.zset(key)? {
-        let pairs = zset.range(request.ranks(zset));
+        let pairs = zset.range(request.span.ranks(zset));
         pairs.for_each(|(member, score)| member.with_bytes(|member| found.push(member, score)));
     }
     out.int(found.len() as i64);
@@ -266,9 +217,9 @@ fn count(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let wanted = Wanted::parse(by, args.required()?, args.required()?)?;
+    let span = Span::of(ends(by, args.required()?, args.required()?)?);
     let zset = keys.zset(key)?;
-    out.int(zset.map_or(0, |zset| wanted.ranks(zset, false).len()) as i64);
+    out.int(zset.map_or(0, |zset| span.ranks(zset).len()) as i64);
     Ok(())
 }
 
@@ -304,9 +255,9 @@ fn remove(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let wanted = Wanted::parse(by, args.required()?, args.required()?)?;
+    let span = Span::of(ends(by, args.required()?, args.required()?)?);
     let removed = keys.update_zset(key, |zset| {
-        let ranks = wanted.ranks(zset.view(), false);
+        let ranks = span.ranks(zset.view());
         zset.remove_range(ranks)
     })?;
     out.int(removed.unwrap_or(0) as i64);

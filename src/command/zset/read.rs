@@ -3,11 +3,11 @@
 use super::{write_member, write_pair};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
-use crate::command::keys::parse_cursor;
+use crate::command::scan::{self, Names};
 use crate::double::{DoubleBuffer, format_17_digits};
-use crate::glob;
 use crate::reply::{Protocol, Sink};
 use crate::shard::{Key, Keyspace};
+use crate::value::set::random::Draw;
 use crate::value::zset::ZSetRef;
 use std::collections::HashSet;
 
@@ -132,9 +132,11 @@ pub(super) fn zrandmember(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let mut random = Random(keys.shard().random());
+    let mut random = keys.random_choices();
+    let bytes_max = keys.shard().settings.string_bytes_max;
     let Some(count) = args.try_next() else {
-        match keys.zset(key)?.and_then(|zset| zset.get(random.below(zset.len()))) {
+        let zset = keys.zset(key)?;
+        match zset.and_then(|zset| zset.get(random.below(zset.len())?)) {
             Some((member, _)) => write_member(member, out),
             None => out.null(),
         }
@@ -155,55 +157,47 @@ pub(super) fn zrandmember(
     };
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let nested = out.protocol() == Protocol::Resp3;
-    let mut begin = |len: usize, out: &mut dyn Sink| {
+    let begin = |len: usize, out: &mut dyn Sink| {
         out.array(if with_scores && !nested { len.saturating_mul(2) } else { len });
     };
-    let write = |rank: usize, out: &mut dyn Sink| match zset.get(rank) {
-        Some((member, score)) if with_scores => write_pair(member, score, nested, out),
-        Some((member, _)) => write_member(member, out),
-        None => out.null(),
+    let write = |(member, score), out: &mut dyn Sink| {
+        if with_scores {
+            write_pair(member, score, nested, out);
+        } else {
+            write_member(member, out);
+        }
     };
     let len = zset.len();
     if count < 0 {
-        begin(wanted, out);
-        (0..wanted).for_each(|_| write(random.below(len), out));
-    } else if wanted >= len {
-        begin(len, out);
-        for (member, score) in zset.iter() {
-            if with_scores {
-                write_pair(member, score, nested, out);
-            } else {
-                write_member(member, out);
-            }
+        // What a member takes in a reply beside its bytes, at least. The number is the caller's word.
+        const FRAME_BYTES: usize = 6;
+        if wanted.saturating_mul(FRAME_BYTES) > bytes_max {
+            return Err(CommandError::ValueOutOfRange);
         }
+        begin(wanted, out);
+        let mut left = bytes_max;
+        for pair in (0..wanted).filter_map(|_| zset.get(random.below(len)?)) {
+            left = left.checked_sub(pair.0.len() + FRAME_BYTES).ok_or(CommandError::ValueOutOfRange)?;
+            write(pair, out);
+        }
+    } else if wanted.saturating_mul(16) > len {
+        let wanted = wanted.min(len);
+        let mut draw = Draw::new(wanted, len);
+        begin(wanted, out);
+        zset.iter().filter(|_| draw.takes_next(&mut random)).for_each(|pair| write(pair, out));
     } else {
         begin(wanted, out);
         // Floyd's way of drawing without repetition: as many draws as members are wanted.
         let mut drawn = HashSet::with_capacity(wanted);
         for last in len - wanted..len {
-            let rank = random.below(last + 1);
-            let rank = if drawn.insert(rank) { rank } else { last };
+            let rank = random.below(last + 1).filter(|&rank| drawn.insert(rank)).unwrap_or(last);
             drawn.insert(rank);
-            write(rank, out);
+            if let Some(pair) = zset.get(rank) {
+                write(pair, out);
+            }
         }
     }
     Ok(())
-}
-
-/// SplitMix64, begun with a number of the shard's.
-struct Random(u64);
-
-impl Random {
-    /// A number below `n`, or 0.
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        // The high half of a product: no division, and no bias that anybody could measure.
-        ((u128::from(z) * n as u128) >> 64) as usize
-    }
 }
 
 /// Replies with the cursor to go on from and with some members and their scores: all of a small set, otherwise about
@@ -216,49 +210,29 @@ pub(super) fn zscan(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let cursor = parse_cursor(args.required()?).ok_or(CommandError::InvalidCursor)?;
+    let cursor = scan::cursor(args)?;
     // Without the key the options are not even read.
     let Some(zset) = keys.zset(key)? else {
-        out.array(2);
-        out.bulk(b"0");
-        out.array(0);
+        scan::reply(0, &Names::default(), out);
         return Ok(());
     };
-    let (mut count, mut pattern) = (10, None);
-    while args.left() > 1 {
-        if args.eat("COUNT") {
-            count = usize::try_from(args.int()?).ok().filter(|&count| count > 0).ok_or(CommandError::Syntax)?;
-        } else if args.eat("MATCH") {
-            pattern = Some(args.required()?).filter(|pattern| *pattern != b"*");
-        } else {
-            return Err(CommandError::Syntax);
-        }
-    }
-    args.end()?;
+    let options = scan::Options::parse(args)?;
     let packed = matches!(zset, ZSetRef::Packed(_));
-    let mut found: Vec<(Vec<u8>, f64)> = Vec::new();
+    let (mut found, mut buffer) = (Names::default(), DoubleBuffer::new());
     // A cursor that nobody gave goes on from where it says, or is at the end.
-    let position = u32::try_from(cursor);
-    let next = match position {
-        Ok(position) => zset.scan(position, count, |member, score| {
-            if pattern.is_none_or(|pattern| glob::matches(pattern, member, false)) {
-                found.push((member.to_vec(), score));
+    let next = u32::try_from(cursor).ok().and_then(|position| {
+        zset.scan(position, options.count, |member, score| {
+            if options.pattern.matches(member) {
+                found.add(member);
+                if packed {
+                    found.add(buffer.format(score).as_bytes());
+                } else {
+                    // Redis prints what it has in memory as a `long double`.
+                    found.add(format_17_digits(score).as_bytes());
+                }
             }
-        }),
-        Err(_) => None,
-    };
-    out.array(2);
-    out.bulk(itoa::Buffer::new().format(next.unwrap_or(0)).as_bytes());
-    out.array(found.len() * 2);
-    let mut buffer = DoubleBuffer::new();
-    for (member, score) in &found {
-        out.bulk(member);
-        if packed {
-            out.bulk(buffer.format(*score).as_bytes());
-        } else {
-            // Redis prints what it has in memory as a `long double`.
-            out.bulk(format_17_digits(*score).as_bytes());
-        }
-    }
+        })
+    });
+    scan::reply(next.map_or(0, u64::from), &found, out);
     Ok(())
 }

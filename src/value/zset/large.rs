@@ -1,9 +1,10 @@
-//! The large sorted set: members in slots, an index that finds them, a tree that orders them.
+//! The large sorted set: members in slots, a table that finds them, a tree that orders them.
 
-use super::index::Index;
 use super::members::{Member, Members};
 use super::tree::{Item, Tree, Walk};
 use super::{Add, Rule};
+use crate::value::dict::Seed;
+use crate::value::table::{Table, skew};
 use siphasher::sip::SipHasher13;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub struct Large {
     members: Members,
-    index: Index,
+    index: Table<Member>,
     tree: Tree,
     /// Keyed, so that nobody can choose members that collide.
     hasher: SipHasher13,
@@ -22,22 +23,22 @@ pub struct Large {
 
 impl Large {
     /// An empty set; `seed` keys its hash.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: Seed) -> Self {
         Self {
             members: Members::default(),
-            index: Index::new(),
+            index: Table::new(),
             tree: Tree::new(),
-            hasher: SipHasher13::new_with_keys(seed, seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15),
+            hasher: SipHasher13::new_with_keys(seed.0, seed.1),
         }
     }
 
     /// A set of pairs that are in order, each member once. O(n).
-    pub(super) fn from_sorted<'m>(pairs: impl ExactSizeIterator<Item = (&'m [u8], f64)>, seed: u64) -> Self {
+    pub(super) fn from_sorted<'m>(pairs: impl ExactSizeIterator<Item = (&'m [u8], f64)>, seed: Seed) -> Self {
         let mut set = Self::new(seed);
         let (members, index, hasher) = (&mut set.members, &mut set.index, &set.hasher);
         set.tree = Tree::from_sorted(pairs.map(|(bytes, score)| {
             let member = members.add(bytes, score);
-            index.insert(hasher.hash(bytes) as u32, member);
+            index.insert(hash_of(hasher, bytes), member);
             Item { score, member }
         }));
         set
@@ -52,7 +53,7 @@ impl Large {
     }
 
     fn find(&self, bytes: &[u8]) -> (u32, Option<Member>) {
-        let hash = self.hasher.hash(bytes) as u32;
+        let hash = hash_of(&self.hasher, bytes);
         (hash, self.index.find(hash, |member| self.members.bytes(member) == bytes))
     }
 
@@ -107,7 +108,7 @@ impl Large {
     pub(super) fn remove_range(&mut self, range: Range<usize>) {
         for _ in range.clone() {
             let Item { member, .. } = self.tree.remove_at(range.start);
-            self.index.remove(self.hasher.hash(self.members.bytes(member)) as u32, member);
+            self.index.remove(hash_of(&self.hasher, self.members.bytes(member)), member);
             self.members.remove(member);
         }
     }
@@ -131,8 +132,15 @@ impl Large {
     }
 
     pub(super) fn scan(&self, position: u32, want: usize, mut visit: impl FnMut(&[u8], f64)) -> Option<u32> {
-        self.index.scan(position, want, |member| visit(self.members.bytes(member), self.members.score(member)))
+        self.index.scan(position, want, |slot| {
+            let member = slot.handle;
+            visit(self.members.bytes(member), self.members.score(member));
+        })
     }
+}
+
+fn hash_of(hasher: &SipHasher13, bytes: &[u8]) -> u32 {
+    skew(hasher.hash(bytes) as u32)
 }
 
 /// How items stand to a pair: by score, then by member. The item that is known to be the pair needs no look.
@@ -183,7 +191,7 @@ impl Large {
 
     pub(super) fn check(&self) {
         self.tree.check();
-        self.index.check(self.len());
+        assert_eq!(self.index.len(), self.len());
         let mut last: Option<(&[u8], f64)> = None;
         for item in self.tree.walk::<false>(0..self.len()) {
             let bytes = self.members.bytes(item.member);

@@ -1,17 +1,17 @@
 //! Sorted sets: members in the order of their scores, and of equal scores in their own.
 //!
 //! A small set is [`Packed`]: one run of bytes, in the entry of its key or, where that is too short for it, in a
-//! [`ZSet`]. Beyond Redis' limits a [`ZSet`] is [`Large`]: members in slots, an index from member to slot, and a
-//! B+tree for the order. Reading goes through [`ZSetRef`], the same for all; ranges are ranks there, whatever they were
+//! [`ZSet`]. Beyond Redis' limits a [`ZSet`] is [`Large`]: members in slots, a table that finds them by hash, and
+//! a B+tree for the order. Reading goes through [`ZSetRef`], the same for all; ranges are ranks there, whatever they were
 //! asked by: [`ZSetRef::score_range`] and [`ZSetRef::lex_range`] find the ranks.
 //!
 //! Scores are never NaN. A negative zero is a zero wherever scores are compared, and stays one only in a large set.
 
 mod combine;
-mod index;
 mod large;
 mod members;
 mod packed;
+mod span;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -19,7 +19,9 @@ mod tree;
 pub use combine::{Aggregate, Combined, Sorted, not_nan};
 pub use large::Large;
 pub use packed::{Full, Packed, bytes_max};
+pub use span::{Ends, Span};
 
+use super::dict::Seed;
 use super::listpack::{Buffer, Element, IntBuffer};
 use large::LargePairs;
 use packed::{PackedRef, Pairs};
@@ -172,7 +174,7 @@ const PACKED_BYTES_MAX: usize = 32 * 1024;
 impl ZSet {
     /// An empty set that Redis would not call a listpack. `seed` keys its hash. O(1).
     #[must_use]
-    pub fn large(seed: u64) -> Self {
+    pub fn large(seed: Seed) -> Self {
         Self { form: Form::Large(Box::new(Large::new(seed))), listpack: false }
     }
 
@@ -188,7 +190,7 @@ impl ZSet {
     pub fn from_sorted<'m>(
         pairs: impl ExactSizeIterator<Item = (&'m [u8], f64)> + Clone,
         limit: Limit,
-        seed: u64,
+        seed: Seed,
     ) -> Self {
         let longest = pairs.clone().map(|(member, _)| member.len()).max().unwrap_or(0);
         let listpack = limit.holds(pairs.len(), longest);
@@ -237,7 +239,7 @@ impl ZSet {
 
     /// Makes it what Redis makes of a set to which `adding` pairs are to be added: a listpack that is too short for so
     /// many no longer. O(n) where it changes.
-    pub fn expect(&mut self, adding: usize, limit: Limit, seed: u64) {
+    pub fn expect(&mut self, adding: usize, limit: Limit, seed: Seed) {
         if self.listpack && adding > limit.entries_max {
             self.outgrow(seed);
             self.listpack = false;
@@ -246,7 +248,7 @@ impl ZSet {
 
     /// Adds a member or changes its score, as the rule allows. O(log n), and O(n) once where it outgrows the packed
     /// form, whose `limit` this is.
-    pub fn add(&mut self, member: &[u8], score: f64, rule: Rule, limit: Limit, seed: u64) -> Add {
+    pub fn add(&mut self, member: &[u8], score: f64, rule: Rule, limit: Limit, seed: Seed) -> Add {
         if let Form::Packed(bytes) = &mut self.form {
             let mut packed = Packed::new(&mut *bytes);
             if let Ok(result) = packed.add(member, score, rule, limit, PACKED_BYTES_MAX) {
@@ -266,7 +268,7 @@ impl ZSet {
         result
     }
 
-    fn outgrow(&mut self, seed: u64) {
+    fn outgrow(&mut self, seed: Seed) {
         if let Form::Packed(bytes) = &self.form {
             let mut members: Vec<(Vec<u8>, f64)> = Vec::new();
             let view = PackedRef::new(bytes);
@@ -344,7 +346,7 @@ impl<B: Buffer> ZSetMut<'_, B> {
 pub enum ZSetRef<'a> {
     /// The bytes that [`Packed`] keeps.
     Packed(&'a [u8]),
-    /// Members, index and tree.
+    /// Members, table and tree.
     Large(&'a Large),
 }
 
