@@ -66,9 +66,18 @@ struct Made {
 
 impl Generator {
     pub fn new() -> Self {
+        Self::of(None)
+    }
+
+    /// Of the commands of one family, and of keys.
+    pub fn of(family: Option<&str>) -> Self {
         let mut commands = Vec::new();
+        let wanted =
+            |group: Group| family.is_none_or(|family| group.name() == family || group == Group::Generic);
         for entry in TABLE.entries().iter().filter(|entry| !LEFT_OUT.contains(&entry.command.name)) {
-            add(&mut commands, entry, &[]);
+            if wanted(entry.command.group) {
+                add(&mut commands, entry, &[]);
+            }
         }
         Self { commands }
     }
@@ -240,9 +249,8 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
 /// What may stand for a name in a syntax.
 fn argument(name: &str, random: &mut Random) -> Vec<u8> {
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src" | "dst" => {
-            key(random)
-        }
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src"
+        | "dst" => key(random),
         "score" | "weight" => zset::score(random),
         "min" | "max" => zset::bound(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),

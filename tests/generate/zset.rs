@@ -4,7 +4,10 @@ use super::{Argv, Random, number, one_of, small};
 
 pub fn score(random: &mut Random) -> Vec<u8> {
     match random.below(8) {
-        0 => one_of(random, &["1.5", "-0.1", "3e2", "0.1", "1e-7", "-0", "123456789.25", "1e21", "4611686018427387905"]),
+        0 => one_of(
+            random,
+            &["1.5", "-0.1", "3e2", "0.1", "1e-7", "-0", "123456789.25", "1e21", "4611686018427387905"],
+        ),
         1 => one_of(random, &["inf", "-inf", "+inf", "nan", "1e400", "1e-400", "x", "", "0x10", "(1", " 1"]),
         _ => one_of(random, &["0", "0", "0", "1", "1", "2", "3", "-1"]),
     }
@@ -60,7 +63,9 @@ pub fn fit(argv: &mut Argv, random: &mut Random) {
         let numkeys = argv.get(at).and_then(|text| std::str::from_utf8(text).ok()?.parse::<usize>().ok());
         let end = argv[weights + 1..]
             .iter()
-            .position(|arg| ["AGGREGATE", "WITHSCORES"].iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes())))
+            .position(|arg| {
+                ["AGGREGATE", "WITHSCORES"].iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes()))
+            })
             .map_or(argv.len(), |at| weights + 1 + at);
         if let Some(numkeys) = numkeys.filter(|&numkeys| numkeys < 20) {
             let new: Vec<_> = (0..numkeys).map(|_| self::score(random)).collect();

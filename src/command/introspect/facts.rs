@@ -23,13 +23,19 @@ const KEY_USES: ByName = &[
     ("RW insert", "append linsert lpush lpushx rpush rpushx sadd"),
     ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move zincrby"),
     ("RW access update variable_flags", "set"),
-    ("RW access delete", "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin"),
+    (
+        "RW access delete",
+        "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin",
+    ),
     ("RW delete", "lrem ltrim srem zrem zremrangebylex zremrangebyrank zremrangebyscore"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("OW update, RO access", "sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore"),
+    (
+        "OW update, RO access",
+        "sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore",
+    ),
     ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
@@ -341,7 +347,9 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
     ];
     let flags = command.flags;
     // Redis looks for keys that a range does not cover; a count in front of them is such a case.
-    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_));
+    let movable = |flag| {
+        flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_))
+    };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
 

@@ -71,9 +71,7 @@ fn add(
         return Err(CommandError::text("ERR XX and NX options at the same time are not compatible"));
     }
     if (rule.nx && (rule.gt || rule.lt)) || (rule.gt && rule.lt) {
-        return Err(CommandError::text(
-            "ERR GT, LT, and/or NX options at the same time are not compatible",
-        ));
+        return Err(CommandError::text("ERR GT, LT, and/or NX options at the same time are not compatible"));
     }
     if rule.incr && rest.len() > 2 {
         return Err(CommandError::text("ERR INCR option supports a single increment-element pair"));

@@ -57,8 +57,7 @@ fn pop(
 ) -> Result<(), CommandError> {
     let count = args.try_next();
     args.end()?;
-    let form =
-        if count.is_some() && out.protocol() == Protocol::Resp3 { Form::Pairs } else { Form::Flat };
+    let form = if count.is_some() && out.protocol() == Protocol::Resp3 { Form::Pairs } else { Form::Flat };
     let count = match count {
         None => 1,
         Some(text) => parse_int(text)

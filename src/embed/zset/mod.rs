@@ -515,4 +515,3 @@ impl Iterator for ZSetScan<'_> {
         }
     }
 }
-

@@ -223,8 +223,7 @@ impl Damselfly {
             return Ok(0);
         }
         let limit = limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX).to_string().into_bytes());
-        let options: Vec<Vec<u8>> =
-            limit.map(|limit| vec![b"LIMIT".to_vec(), limit]).unwrap_or_default();
+        let options: Vec<Vec<u8>> = limit.map(|limit| vec![b"LIMIT".to_vec(), limit]).unwrap_or_default();
         reply::count(self.combine(b"ZINTERCARD", None, &slices(&collect(keys)), &options, false)?)
     }
 

@@ -24,8 +24,20 @@ impl Aggregate {
         match self {
             Self::Sum => not_nan(a + b),
             // Comparisons with NaN, which a weight of 0 makes of infinity, do not hold.
-            Self::Min => if b < a { b } else { a },
-            Self::Max => if b > a { b } else { a },
+            Self::Min => {
+                if b < a {
+                    b
+                } else {
+                    a
+                }
+            }
+            Self::Max => {
+                if b > a {
+                    b
+                } else {
+                    a
+                }
+            }
         }
     }
 }

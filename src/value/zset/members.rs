@@ -75,7 +75,9 @@ pub(super) struct Members {
 impl Members {
     /// Bytes on the heap. O(1).
     pub(super) fn heap_bytes(&self) -> usize {
-        self.page_bytes + self.pages.capacity() * size_of::<Page>() + self.sizes.capacity() * size_of::<Size>()
+        self.page_bytes
+            + self.pages.capacity() * size_of::<Page>()
+            + self.sizes.capacity() * size_of::<Size>()
     }
 
     /// Takes in a member. O(bytes).

@@ -272,7 +272,8 @@ impl ZSet {
         if let Form::Packed(bytes) = &self.form {
             let mut members: Vec<(Vec<u8>, f64)> = Vec::new();
             let view = PackedRef::new(bytes);
-            members.extend(view.pairs::<false>(0..view.len()).map(|(member, score)| (member.to_vec(), score)));
+            members
+                .extend(view.pairs::<false>(0..view.len()).map(|(member, score)| (member.to_vec(), score)));
             let pairs = members.iter().map(|(member, score)| (member.as_slice(), *score));
             self.form = Form::Large(Box::new(Large::from_sorted(pairs, seed)));
         }
@@ -388,9 +389,7 @@ impl<'a> ZSetRef<'a> {
     #[must_use]
     pub fn get(self, rank: usize) -> Option<(Element<'a>, f64)> {
         match self {
-            Self::Packed(bytes) => {
-                PackedRef::new(bytes).pairs::<false>(rank..rank.saturating_add(1)).next()
-            }
+            Self::Packed(bytes) => PackedRef::new(bytes).pairs::<false>(rank..rank.saturating_add(1)).next(),
             Self::Large(large) => large.get(rank).map(|(member, score)| (Element::Bytes(member), score)),
         }
     }
@@ -413,9 +412,7 @@ impl<'a> ZSetRef<'a> {
                 let packed = PackedRef::new(bytes);
                 (packed.partition(|_, score| in_front(score)), packed.partition(|_, score| not_behind(score)))
             }
-            Self::Large(large) => {
-                (large.partition_by_score(in_front), large.partition_by_score(not_behind))
-            }
+            Self::Large(large) => (large.partition_by_score(in_front), large.partition_by_score(not_behind)),
         };
         start..end.max(start)
     }

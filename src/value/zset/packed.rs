@@ -311,7 +311,9 @@ fn write_score(entry: &mut Entry, score: f64) {
 fn score_of(element: Element<'_>) -> f64 {
     match element {
         Element::Int(number) => number as f64,
-        text => text.with_bytes(|text| str::from_utf8(text).ok().and_then(|text| text.parse().ok())).unwrap_or(0.0),
+        text => text
+            .with_bytes(|text| str::from_utf8(text).ok().and_then(|text| text.parse().ok()))
+            .unwrap_or(0.0),
     }
 }
 

@@ -163,17 +163,13 @@ fn compare(set: &ZSet, model: &Model, random: &mut Random, many: u64, spread: u6
         let start = random.below(all.len() as u64 + 3) as usize;
         let end = random.below(all.len() as u64 + 3) as usize;
         let expected: Vec<_> = all.iter().take(end).skip(start).cloned().collect();
-        let got: Vec<_> =
-            view.range(start..end).map(|(member, score)| (member.to_vec(), score)).collect();
+        let got: Vec<_> = view.range(start..end).map(|(member, score)| (member.to_vec(), score)).collect();
         assert_eq!(got, expected);
         assert_eq!(view.range(start..end).len(), expected.len());
         let back: Vec<_> =
             view.range_reverse(start..end).map(|(member, score)| (member.to_vec(), score)).collect();
         assert!(back.iter().rev().eq(&expected));
-        assert_eq!(
-            view.get(start).map(|(member, score)| (member.to_vec(), score)),
-            all.get(start).cloned()
-        );
+        assert_eq!(view.get(start).map(|(member, score)| (member.to_vec(), score)), all.get(start).cloned());
 
         let wanted = member(random, many);
         assert_eq!(view.score(&wanted), model.scores.get(&wanted).copied());
@@ -185,16 +181,12 @@ fn compare(set: &ZSet, model: &Model, random: &mut Random, many: u64, spread: u6
             1 => Bound::Excluded(score),
             _ => Bound::Included(score),
         };
-        let range = (
-            bound(score(random, spread), random.below(3)),
-            bound(score(random, spread), random.below(3)),
-        );
+        let range =
+            (bound(score(random, spread), random.below(3)), bound(score(random, spread), random.below(3)));
         let inside: Vec<_> =
             all.iter().filter(|(_, score)| std::ops::RangeBounds::contains(&range, score)).cloned().collect();
-        let got: Vec<_> = view
-            .range(view.score_range(range))
-            .map(|(member, score)| (member.to_vec(), score))
-            .collect();
+        let got: Vec<_> =
+            view.range(view.score_range(range)).map(|(member, score)| (member.to_vec(), score)).collect();
         assert_eq!(got, inside, "{range:?}");
     }
     let mut seen = BTreeMap::new();

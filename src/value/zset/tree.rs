@@ -134,7 +134,8 @@ impl Tree {
             match node {
                 Node::Leaf(items) => return rank + items.partition_point(|&item| before(item)),
                 Node::Inner(children) => {
-                    let Some(at) = children.partition_point(|child| before(child.first)).checked_sub(1) else {
+                    let Some(at) = children.partition_point(|child| before(child.first)).checked_sub(1)
+                    else {
                         return rank;
                     };
                     rank += children[..at].iter().map(|child| child.count as usize).sum::<usize>();
@@ -493,7 +494,8 @@ fn remove(node: &mut Node, seek: &mut impl Seek, nodes: &mut Nodes) -> Item {
 /// small to stay, shares the neighbour's parts.
 fn fill_up(children: &mut Vec<Child>, at: usize, nodes: &mut Nodes) {
     let left = at.saturating_sub(1).min(children.len().saturating_sub(2));
-    let Some([a, b]) = children.get_mut(left..left + 2).and_then(|pair| <&mut [Child; 2]>::try_from(pair).ok())
+    let Some([a, b]) =
+        children.get_mut(left..left + 2).and_then(|pair| <&mut [Child; 2]>::try_from(pair).ok())
     else {
         // An only child, of the root: its parent goes.
         return children[at].refresh();
