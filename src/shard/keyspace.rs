@@ -92,7 +92,7 @@ impl Str<'_> {
 }
 
 /// Growth by more than this is asked of the allocator before it is done, in bytes.
-const PROBED_BYTES_MIN: usize = 16 << 20;
+pub(super) const PROBED_BYTES_MIN: usize = 16 << 20;
 
 /// What a write does with the key's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,10 @@
 //! **Invariant:** no shard refers to another's memory.
 
 pub mod arena;
+mod bitmaps;
 mod collection;
 pub mod db;
+mod dumps;
 pub mod entry;
 mod hashes;
 mod keyspace;

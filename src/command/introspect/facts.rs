@@ -20,14 +20,15 @@ const KEY_USES: ByName = &[
         "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type",
     ),
     ("RW insert", "append linsert lpush lpushx rpush rpushx"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
-    ("RW access update variable_flags", "set"),
+    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move setbit"),
+    ("RW access update variable_flags", "bitfield set"),
     ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop"),
     ("RW delete", "lrem ltrim"),
     ("RM delete", "del unlink"),
-    ("OW update", "mset psetex setex"),
+    ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
+    ("OW update, RO access", "bitop"),
     ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
@@ -37,6 +38,7 @@ const KEY_USES: ByName = &[
 
 /// Remarks on key specifications, in their order. The rule: none.
 const KEY_NOTES: &[(&str, &[&str])] = &[
+    ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
@@ -126,6 +128,8 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("auth", &[("6.0.0", "Added ACL style (username and password).")]),
+    ("bitcount", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
+    ("bitpos", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
     ("blpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpoplpush", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
@@ -198,6 +202,14 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "The command no longer returns an error when source and destination names are the same.",
         )],
     ),
+    (
+        "restore",
+        &[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ],
+    ),
     ("rpop", &[("6.2.0", "Added the `count` argument.")]),
     ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
     ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
@@ -240,7 +252,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
     let command = entry.command;
     let by_rule = if command.flags.has(Flag::Write) { "RW update" } else { "RO access" };
     let uses = lookup(KEY_USES, entry.full_name).unwrap_or(by_rule);
-    let several = uses.split(',').filter(|uses| !uses.contains('?')).count() > 1;
+    let count = uses.split(',').filter(|uses| !uses.contains('?')).count();
+    let several = count > 1;
     let notes =
         KEY_NOTES.iter().find(|(name, _)| *name == entry.full_name).map_or(&[][..], |(_, notes)| notes);
     let spec = |(at, uses): (usize, &'static str)| {
@@ -248,8 +261,10 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             _ if uses.contains('?') => Find::Unknown,
             Keys::None => Find::Unknown,
             Keys::At(first) => Find::Range { first, last: 0, step: 1 },
-            Keys::Range { first, step, .. } if several => {
-                Find::Range { first: first + at * step, last: 0, step: 1 }
+            Keys::Range { first, last, step } if several => {
+                // The last specification takes all keys that are left.
+                let last = if last < 0 && at + 1 == count { last } else { 0 };
+                Find::Range { first: first + at * step, last, step: 1 }
             }
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
