@@ -246,6 +246,7 @@ const SHARED: &[(&str, &str)] = &[
     ("setex", SET_WITH),
     ("psetex", SET_WITH),
     ("setnx", SET_WITH),
+    ("sort_ro", "sort"),
 ];
 const SET_WITH: &str = "db.set_with(key, value, options)";
 

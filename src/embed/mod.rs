@@ -14,7 +14,9 @@
 //! **Invariant:** a thread that is shown a value in place ([`Damselfly::get_with`]) is inside a shard, and enters no
 //! other: its calls are refused with [`Error::ReentrantCall`].
 
+mod bitmap;
 mod blocking;
+mod dump;
 mod error;
 mod hash;
 mod inside;
@@ -24,16 +26,20 @@ mod reply;
 mod scan;
 mod session;
 mod set;
+mod sort;
 mod stream;
 mod string;
 mod zset;
 
+pub use bitmap::{BitOp, BitUnit, Bitfield, IntWidth, Overflow};
 pub use blocking::Blocking;
+pub use dump::RestoreOptions;
 pub use error::{Error, OpenError, Result};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;
 pub use session::{Pipeline, Session};
+pub use sort::SortOptions;
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 
 pub use crate::shard::Type;

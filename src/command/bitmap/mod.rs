@@ -69,12 +69,12 @@ fn offset(text: &[u8], string_bytes_max: usize) -> Result<u64, CommandError> {
     checked_offset(offset, string_bytes_max)
 }
 
-fn checked_offset(offset: u64, string_bytes_max: usize) -> Result<u64, CommandError> {
+pub(crate) fn checked_offset(offset: u64, string_bytes_max: usize) -> Result<u64, CommandError> {
     if offset / 8 < string_bytes_max as u64 { Ok(offset) } else { Err(BAD_OFFSET) }
 }
 
 /// How long a string may become.
-fn string_bytes_max(keys: &mut Keyspace<'_>) -> usize {
+pub(crate) fn string_bytes_max(keys: &mut Keyspace<'_>) -> usize {
     keys.shard().settings.string_bytes_max
 }
 
@@ -210,19 +210,35 @@ pub(crate) fn position(bytes: &[u8], on: bool, start: i64, end: Option<i64>, in_
 }
 
 impl Operation {
+    const ALL: [Operation; 8] = [
+        Operation::And,
+        Operation::Or,
+        Operation::Xor,
+        Operation::Not,
+        Operation::Diff,
+        Operation::Diff1,
+        Operation::AndOr,
+        Operation::One,
+    ];
+
+    /// The operation's name in `BITOP`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::And => "AND",
+            Operation::Or => "OR",
+            Operation::Xor => "XOR",
+            Operation::Not => "NOT",
+            Operation::Diff => "DIFF",
+            Operation::Diff1 => "DIFF1",
+            Operation::AndOr => "ANDOR",
+            Operation::One => "ONE",
+        }
+    }
+
     fn parse(name: &[u8]) -> Result<Self, CommandError> {
-        const NAMES: [(&str, Operation); 8] = [
-            ("AND", Operation::And),
-            ("OR", Operation::Or),
-            ("XOR", Operation::Xor),
-            ("NOT", Operation::Not),
-            ("DIFF", Operation::Diff),
-            ("DIFF1", Operation::Diff1),
-            ("ANDOR", Operation::AndOr),
-            ("ONE", Operation::One),
-        ];
-        let found = NAMES.iter().find(|(word, _)| name.eq_ignore_ascii_case(word.as_bytes()));
-        found.map(|(_, operation)| *operation).ok_or(CommandError::Syntax)
+        let found = Self::ALL.into_iter().find(|other| name.eq_ignore_ascii_case(other.name().as_bytes()));
+        found.ok_or(CommandError::Syntax)
     }
 
     /// Refuses a number of sources that the operation does not take.

@@ -1,0 +1,234 @@
+//! `DUMP` and `RESTORE`.
+
+mod payloads;
+mod real;
+
+use super::check;
+use damselfly::Damselfly;
+use damselfly::rdb::crc64;
+use payloads::PAYLOADS;
+use quickcheck::quickcheck;
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+}
+
+fn payload(name: &str) -> Vec<u8> {
+    let (_, hex) = PAYLOADS.iter().find(|(other, _)| *other == name).expect("a payload of this name");
+    unhex(hex)
+}
+
+/// Bytes as scripts have them.
+fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// Runs a script in which `NAME` between dollars stands for a payload.
+#[track_caller]
+fn check_with(script: &str) {
+    let mut text = script.to_owned();
+    for (name, hex) in PAYLOADS {
+        text = text.replace(&format!("${name}$"), &format!("\"{}\"", escaped(&unhex(hex))));
+    }
+    check(&text);
+}
+
+/// A body with a footer that holds.
+fn seal(body: &[u8], version: u16) -> Vec<u8> {
+    let mut payload = [body, &version.to_le_bytes()].concat();
+    payload.extend(crc64(0, &payload).to_le_bytes());
+    payload
+}
+
+#[test]
+fn a_dump_is_what_redis_7_0_gives() {
+    check(
+        r#"
+        > SET s hello                     < +OK
+        > DUMP s                          < "\x00\x05hello\n\x00cr\xdfve4 \x0a"
+        > DUMP none                       < nil
+        > RPUSH l x y                     < :2
+        > DUMP l                          < "\x12\x01\x02\x0d\x0d\x00\x00\x00\x02\x00\x81x\x02\x81y\x02\xff\n\x00~\x97[V\x8d\x1a\xfao"
+        "#,
+    );
+}
+
+#[test]
+fn a_value_goes_through_a_dump_unchanged() {
+    // The bytes of a dump, to be given back: two engines, and values in all their forms.
+    let (here, there) = (Damselfly::in_memory(), Damselfly::in_memory());
+    for value in ["", "1", "-129", "2147483648", "x", "hello", &"ab".repeat(1000), &"x".repeat(5000)] {
+        here.set("s", value).unwrap();
+        let dumped = here.dump("s").unwrap().expect("it is there");
+        there.restore("s", &dumped).unwrap();
+        assert_eq!(there.get("s").unwrap().as_deref(), Some(value.as_bytes()));
+        assert_eq!(there.dump("s").unwrap(), Some(dumped));
+        there.del("s").unwrap();
+    }
+    let long = "y".repeat(16_378);
+    for elements in [
+        vec!["a", "1", ""],
+        vec!["a"; 3000],
+        // An element whose entry servers count differently stands by itself.
+        vec!["before", &long, "behind", &long],
+        vec![&long[..9000], "x", &long[..100]],
+    ] {
+        here.del("l").unwrap();
+        here.rpush("l", &elements).unwrap();
+        let dumped = here.dump("l").unwrap().expect("it is there");
+        there.restore("l", &dumped).unwrap();
+        assert_eq!(there.lrange("l", 0, -1).unwrap(), elements);
+        there.del("l").unwrap();
+    }
+}
+
+#[test]
+fn options_and_mistakes_come_before_the_payload() {
+    check(
+        r#"
+        > SET s x                                         < +OK
+        > RESTORE s x y                                   < -BUSYKEY Target key name already exists.
+        > RESTORE s 0 y foo                               < -ERR syntax error
+        > RESTORE n x y                                   < -ERR value is not an integer or out of range
+        > RESTORE n -1 y                                  < -ERR Invalid TTL value, must be >= 0
+        > RESTORE n 0 y                                   < -ERR DUMP payload version or checksum are wrong
+        > RESTORE n 0 ""                                  < -ERR DUMP payload version or checksum are wrong
+        > RESTORE n 0 y FREQ 256                          < -ERR Invalid FREQ value, must be >= 0 and <= 255
+        > RESTORE n 0 y FREQ -1                           < -ERR Invalid FREQ value, must be >= 0 and <= 255
+        > RESTORE n 0 y FREQ a                            < -ERR value is not an integer or out of range
+        > RESTORE n 0 y IDLETIME -1                       < -ERR Invalid IDLETIME value, must be >= 0
+        > RESTORE n 0 y IDLETIME a                        < -ERR value is not an integer or out of range
+        > RESTORE n 0 y IDLETIME                          < -ERR syntax error
+        > RESTORE n 0 y FREQ 3 IDLETIME 3                 < -ERR syntax error
+        > RESTORE n 0 y IDLETIME 3 FREQ 3                 < -ERR syntax error
+        > RESTORE n 0                                     < -ERR wrong number of arguments for 'restore' command
+        > RESTORE n 0 "\x00\x05hello\n\x00cr\xdfvf4 \x0a"  < -ERR DUMP payload version or checksum are wrong
+        > RESTORE n 0 "\x00\x05hellp\n\x00cr\xdfve4 \x0a"  < -ERR DUMP payload version or checksum are wrong
+        > EXISTS n                                        < :0
+        "#,
+    );
+}
+
+#[test]
+fn a_restored_key_has_the_life_it_was_given() {
+    check(
+        r#"
+        > RESTORE a 0 "\x00\x05hello\n\x00cr\xdfve4 \x0a"                          < +OK
+        > TTL a                                                                    < :-1
+        > RESTORE b 100000 "\x00\x05hello\n\x00cr\xdfve4 \x0a"                     < +OK
+        > TTL b                                                                    < :95..100
+        > RESTORE b 0 "\x00\x05hello\n\x00cr\xdfve4 \x0a" REPLACE                  < +OK
+        > TTL b                                                                    < :-1
+        > RESTORE c 99999999999999 "\x00\x05hello\n\x00cr\xdfve4 \x0a" ABSTTL      < +OK
+        > PEXPIRETIME c                                                            < :99999999999999
+        > RESTORE d 1 "\x00\x05hello\n\x00cr\xdfve4 \x0a" ABSTTL                   < +OK
+        > EXISTS d                                                                 < :0
+        > RESTORE a 1 "\x00\x05hello\n\x00cr\xdfve4 \x0a" ABSTTL REPLACE           < +OK
+        > EXISTS a                                                                 < :0
+        > RESTORE d 9223372036854775807 "\x00\x05hello\n\x00cr\xdfve4 \x0a"        < +OK
+        > EXISTS d                                                                 < :0
+        > RESTORE e 0 "\x00\x05hello\n\x00cr\xdfve4 \x0a" idletime 1000 absttl     < +OK
+        > OBJECT IDLETIME e                                                        < :999..1001
+        > RESTORE f 0 "\x00\x05hello\n\x00cr\xdfve4 \x0a" FREQ 10                  < +OK
+        > GET f                                                                    < "hello"
+        "#,
+    );
+    check(
+        r#"
+        a> BLPOP l 0                                                               < blocks
+        b> RESTORE l 0 "\x12\x01\x02\x0d\x0d\x00\x00\x00\x02\x00\x81x\x02\x81y\x02\xff\n\x00~\x97[V\x8d\x1a\xfao"   < +OK
+        a< ["l" "x"]
+        "#,
+    );
+}
+
+#[test]
+fn lists_of_every_age_are_restored() {
+    check_with(
+        r#"
+        > RESTORE plain 0 $list_plain$              < +OK
+        > LRANGE plain 0 -1                         < ["a" "5" "c"]
+        > RESTORE ziplist 0 $list_ziplist$          < +OK
+        > LLEN ziplist                              < :21
+        > LRANGE ziplist 0 1                        < ["a" "5"]
+        > LRANGE ziplist 3 -1                       < ["0" "12" "13" "-1" "127" "-128" "128" "32767" "-32768" "32768" "8388607" "-8388608" "8388608" "2147483647" "-2147483648" "2147483648" "-9223372036854775808" "9223372036854775807"]
+        > RESTORE quicklist 0 $list_quicklist$      < +OK
+        > LRANGE quicklist 0 -1                     < ["a" "b" "1" "c"]
+        > RPUSH quicklist more                      < :5
+        > RESTORE plain 0 $list_quicklist$ REPLACE  < +OK
+        > LLEN plain                                < :4
+        "#,
+    );
+}
+
+#[test]
+fn damaged_bodies_are_bad_data_and_make_no_key() {
+    let db = Damselfly::in_memory();
+    let bodies: &[&[u8]] = &[
+        b"",
+        b"\x00",
+        b"\x00\x05hell",
+        b"\x00\x05hello!",
+        // Lengths that nobody could hold.
+        b"\x00\x81\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x00\x80\xff\xff\xff\xffx",
+        b"\x00\x82\x00\x00\x00\x01x",
+        b"\x01\x81\x7f\xff\xff\xff\xff\xff\xff\xff\x01a",
+        // Compressed strings that give less, more, or refer to what is not there.
+        b"\x00\xc3\x02\x05\x00a",
+        b"\x00\xc3\x04\x02\x02abc",
+        b"\x00\xc3\x02\x03\x20\x00",
+        b"\x00\xc3\x02\x80\x7f\xff\xff\xff\x00a",
+        b"\x00\xc4",
+        // No elements.
+        b"\x01\x00",
+        b"\x12\x00",
+        b"\x12\x01\x02\x07\x07\x00\x00\x00\x00\x00\xff",
+        b"\x0e\x01\x0b\x0b\x00\x00\x00\x0a\x00\x00\x00\x00\x00\xff",
+        // A node of no kind, a listpack that ends early, one with a wrong count.
+        b"\x12\x01\x03\x01a",
+        b"\x12\x01\x02\x0a\x0a\x00\x00\x00\x01\x00\x82a\x02\xff",
+        b"\x12\x01\x02\x0a\x0a\x00\x00\x00\x02\x00\x81a\x02\xff",
+        // No type of value, and a module's.
+        b"\x08\x00",
+        b"\x06\x00",
+        b"\x07\x00",
+        b"\xff\x00",
+    ];
+    for body in bodies {
+        for version in [1, 10, 12, 80] {
+            let error = db.restore("k", seal(body, version)).expect_err("a damaged body");
+            assert_eq!(error.to_string(), "ERR Bad data format", "{body:02x?}");
+        }
+    }
+    for version in [0, 13, 79, 81, 0xFFFF] {
+        let error = db.restore("k", seal(b"\x00\x01a", version)).expect_err("a later version");
+        assert_eq!(error.to_string(), "ERR DUMP payload version or checksum are wrong");
+    }
+    assert!(!db.exists("k").unwrap());
+}
+
+quickcheck! {
+    fn no_payload_breaks_anything(which: usize, at: usize, byte: u8, cut: Option<u8>) -> bool {
+        let (name, hex) = PAYLOADS[which % PAYLOADS.len()];
+        let whole = unhex(hex);
+        let (body, footer) = whole.split_at(whole.len() - 10);
+        let mut body = body.to_vec();
+        // The type stays: others get their turn.
+        let at = 1 + at % (body.len() - 1);
+        body[at] = byte;
+        if let Some(cut) = cut {
+            body.truncate(1 + usize::from(cut) % body.len());
+        }
+        let db = Damselfly::in_memory();
+        match db.restore("k", seal(&body, u16::from_le_bytes([footer[0], footer[1]]))) {
+            Err(error) => error.to_string() == "ERR Bad data format" && !db.exists("k").unwrap(),
+            // What was taken is a whole value: it can be dumped and restored again.
+            Ok(()) => {
+                let dumped = db.dump("k").unwrap();
+                dumped.is_some_and(|dumped| db.restore("again", dumped).is_ok()) || panic!("{name}: {body:02x?}")
+            }
+        }
+    }
+}

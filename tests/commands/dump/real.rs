@@ -1,0 +1,225 @@
+//! Values of real servers restored here, and ours there: whatever their type and form, they are the same.
+
+use crate::common::oracle::Server;
+use crate::common::places::{Local, Place, Remote};
+use crate::common::resp::Value;
+use crate::common::script::words;
+use damselfly::clock::Clock;
+
+type Argv = Vec<Vec<u8>>;
+
+fn argv(line: &str) -> Argv {
+    words(line).expect("a command")
+}
+
+/// What is made on a server: settings, commands that make key `k`, and commands that read it.
+struct Case {
+    name: &'static str,
+    settings: &'static [&'static str],
+    make: Vec<Argv>,
+    read: &'static [&'static str],
+    /// Whether our payload of it is Redis 7.0's, byte for byte.
+    same_bytes: bool,
+}
+
+/// A command with many arguments behind its words.
+fn long(line: &str, arguments: impl Iterator<Item = String>) -> Argv {
+    argv(line).into_iter().chain(arguments.map(String::into_bytes)).collect()
+}
+
+fn cases() -> Vec<Case> {
+    let text = |n: usize| (0..n).map(|at| ["lorem ", "ipsum ", "dolor "][at * at % 3]).collect::<String>();
+    let noise = |n: u64| {
+        let mut state = n;
+        (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                char::from(b' ' + (state >> 59) as u8)
+            })
+            .collect::<String>()
+    };
+    let mut cases = Vec::new();
+    let mut strings: Vec<String> =
+        ["", "0", "-1", "127", "-128", "128", "32767", "-32769", "2147483647", "-2147483648"]
+            .into_iter()
+            .chain([
+                "2147483648",
+                "9223372036854775807",
+                "01",
+                "+1",
+                "3.25",
+                "12345678901",
+                "123456789012",
+                "x",
+            ])
+            .map(str::to_owned)
+            .collect();
+    strings.extend((15..60).map(|len| "a".repeat(len)));
+    strings.extend([100, 300, 1000, 9000, 70_000].into_iter().flat_map(|len| {
+        [text(len / 6), noise(len as u64), "ab".repeat(len / 2), noise(97).repeat(len / 97 + 1)]
+    }));
+    for value in strings {
+        cases.push(Case {
+            name: "string",
+            settings: &[],
+            make: vec![long("SET k", std::iter::once(value))],
+            read: &["GET k", "OBJECT ENCODING k"],
+            same_bytes: true,
+        });
+    }
+    let lists: [(&str, &[&str], Vec<String>); 5] = [
+        ("a short list", &[], vec!["a".into(), "1".into(), "-70000".into(), String::new(), "b".repeat(100)]),
+        ("a list of many nodes", &["list-max-listpack-size 4"], (0..100).map(|n| n.to_string()).collect()),
+        (
+            "a list of compressed nodes",
+            &["list-compress-depth 1"],
+            (0..3000).map(|n| format!("element {n}")).collect(),
+        ),
+        ("a list with large elements", &[], vec!["x".into(), "y".repeat(9000), "z".into(), noise(20_000)]),
+        (
+            "a list with an element of a disputed length",
+            &["list-max-listpack-size -5"],
+            vec!["x".into(), "y".repeat(16_378), "z".into()],
+        ),
+    ];
+    for (name, settings, elements) in lists {
+        cases.push(Case {
+            name,
+            settings,
+            make: vec![long("RPUSH k", elements.into_iter())],
+            read: &["LRANGE k 0 -1"],
+            same_bytes: name == "a short list",
+        });
+    }
+    cases
+}
+
+/// Whether a reply says the same: members of sets and pairs of hashes are in no order.
+fn sorted(line: &str, value: Value) -> Value {
+    match value {
+        Value::Array(mut items) if line.starts_with("SMEMBERS") => {
+            items.sort();
+            Value::Array(items)
+        }
+        Value::Array(items) if line.starts_with("HGETALL") => {
+            let mut pairs: Vec<Vec<Value>> = items.chunks(2).map(<[Value]>::to_vec).collect();
+            pairs.sort();
+            Value::Array(pairs.concat())
+        }
+        // Redis 7.0 knew no listpack for a list or a set.
+        Value::Bulk(name) if line.starts_with("OBJECT ENCODING") && name == b"quicklist" => {
+            Value::Bulk(b"listpack".to_vec())
+        }
+        // Valkey 9 embeds longer strings.
+        Value::Bulk(name) if line.starts_with("OBJECT ENCODING") && name == b"embstr" => {
+            Value::Bulk(b"raw".to_vec())
+        }
+        other => other,
+    }
+}
+
+fn read(place: &mut dyn Place, case: &Case) -> Vec<String> {
+    let ask = |line: &&str| {
+        place.send("", &argv(line)).expect("it takes commands");
+        let reply = place.receive("").expect("it replies");
+        format!("{line}: {}", sorted(line, reply))
+    };
+    case.read.iter().map(ask).collect()
+}
+
+fn ask(place: &mut dyn Place, argv: &[Vec<u8>]) -> Value {
+    place.send("", argv).expect("it takes commands");
+    place.receive("").expect("it replies")
+}
+
+fn dump(place: &mut dyn Place) -> Vec<u8> {
+    match ask(place, &argv("DUMP k")) {
+        Value::Bulk(payload) => payload,
+        other => panic!("{}: DUMP gave {other}", place.name()),
+    }
+}
+
+fn restore(place: &mut dyn Place, payload: &[u8]) -> Result<(), String> {
+    ask(place, &argv("DEL k"));
+    match ask(place, &[b"RESTORE".to_vec(), b"k".to_vec(), b"0".to_vec(), payload.to_vec()]) {
+        Value::Simple(ok) if ok == b"OK" => Ok(()),
+        other => Err(format!("{}: RESTORE said {other}", place.name())),
+    }
+}
+
+/// The servers that there are: Redis 7.0 where it is installed, a newer one where the environment says where.
+fn servers() -> (Vec<Remote>, Vec<Server>) {
+    let (mut remotes, mut servers) = (Vec::new(), Vec::new());
+    let newer = std::env::var("VALKEY_ORACLE").ok().filter(|place| !place.is_empty());
+    let newer = newer.map(|place| if place == "auto" { "valkey-server".to_owned() } else { place });
+    for (name, place) in [("redis", Some("redis-server".to_owned())), ("newer", newer)] {
+        let Some(place) = place else { continue };
+        let is_address = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if is_address {
+            remotes.push(Remote::new(name, &place));
+        } else if let Some(server) = Server::start(&place, &[]) {
+            remotes.push(Remote::new(name, server.addr()));
+            servers.push(server);
+        }
+    }
+    (remotes, servers)
+}
+
+/// The settings that a case may change, as they were.
+const DEFAULTS: &[&str] = &[
+    "list-max-listpack-size -2",
+    "list-compress-depth 0",
+    "hash-max-listpack-entries 128",
+    "set-max-intset-entries 512",
+    "zset-max-listpack-entries 128",
+    "stream-node-max-entries 100",
+];
+
+#[test]
+fn values_travel_to_real_servers_and_back() {
+    let (mut remotes, _servers) = servers();
+    if remotes.is_empty() {
+        println!("skipped: there is no server to exchange values with");
+    }
+    let mut wrong = Vec::new();
+    for case in cases() {
+        for from in 0..remotes.len() {
+            let remote = &mut remotes[from];
+            for setting in DEFAULTS.iter().chain(case.settings) {
+                ask(remote, &argv(&format!("CONFIG SET {setting}")));
+            }
+            ask(remote, &argv("DEL k"));
+            for command in &case.make {
+                if let Value::Error(error) = ask(remote, command) {
+                    panic!("{}: {}", case.name, String::from_utf8_lossy(&error));
+                }
+            }
+            let theirs = dump(remote);
+            let expected = read(remote, &case);
+            let mut here = Local::with_clock(4, Clock::system());
+            let mut differs =
+                |text: String| wrong.push(format!("{} of {}: {text}", case.name, remote.name()));
+            if let Err(error) = restore(&mut here, &theirs) {
+                differs(error);
+                continue;
+            }
+            let got = read(&mut here, &case);
+            if got != expected {
+                differs(format!("got {got:?}\nexpected {expected:?}"));
+            }
+            let ours = dump(&mut here);
+            if case.same_bytes && remote.name() == "redis" && ours != theirs {
+                differs(format!("DUMP gave {ours:02x?}\nexpected {theirs:02x?}"));
+            }
+            for to in &mut remotes {
+                let name = to.name();
+                let there = restore(to, &ours).map(|()| read(to, &case));
+                if there.as_ref() != Ok(&expected) {
+                    wrong.push(format!("{}, back to {name}: {there:?}\nexpected {expected:?}", case.name));
+                }
+            }
+        }
+    }
+    let shown: Vec<&str> = wrong.iter().map(|text| &text[..text.len().min(2000)]).collect();
+    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), shown.join("\n"));
+}
