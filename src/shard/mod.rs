@@ -21,6 +21,7 @@ mod streams;
 mod strings;
 pub mod table;
 pub mod waiters;
+pub mod watch;
 mod zsets;
 
 pub use entry::Type;
@@ -31,6 +32,7 @@ pub use strings::Condition;
 use db::{Db, Object};
 use table::NEVER;
 use waiters::Waiters;
+use watch::Watches;
 
 /// Plain counters of one shard; the engine adds them up.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +101,8 @@ pub struct Shard {
     dbs: Box<[Db]>,
     /// Who waits for keys of this shard.
     pub waiters: Waiters,
+    /// Who wants to know of their changes.
+    pub watches: Watches,
     /// Keys that the running command filled and somebody waits for.
     pub ready: Vec<ReadyKey>,
     /// Counters.
@@ -130,6 +134,7 @@ impl Shard {
         Self {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             waiters: Waiters::default(),
+            watches: Watches::default(),
             ready: Vec::new(),
             stats: ShardStats::default(),
             settings,
@@ -203,12 +208,18 @@ impl Shard {
 
     /// Empties a database and returns what it held, to be freed outside the door. O(1).
     pub fn flush(&mut self, db: usize) -> Db {
+        self.watches.touch_where(db, |key| self.dbs[db].find(key.hash, key.bytes).is_some());
         self.stats.dirty += self.dbs[db].len() as u64;
         std::mem::take(&mut self.dbs[db])
     }
 
     /// Exchanges two databases, which the engine counts as one change of all shards. O(keys waited for).
     pub fn swap(&mut self, a: usize, b: usize) {
+        for db in [a, b] {
+            let exists =
+                |key: Key<'_>| [a, b].iter().any(|&db| self.dbs[db].find(key.hash, key.bytes).is_some());
+            self.watches.touch_where(db, exists);
+        }
         self.dbs.swap(a, b);
         for db in [a, b] {
             let keys: Vec<ReadyKey> =
@@ -270,6 +281,10 @@ impl Shard {
         let due_ms = if due_ms == NEVER { NEVER } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
         for slot in &expired {
+            if !self.watches.is_empty() {
+                let bytes = self.dbs[db].bytes(slot.handle);
+                self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+            }
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
             }
