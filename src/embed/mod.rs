@@ -39,6 +39,7 @@ pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;
 pub use session::{Pipeline, Session};
+pub use set::{Set, SetScan};
 pub use sort::SortOptions;
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 

@@ -82,7 +82,8 @@ impl Engine {
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
-        let for_shards = shard_settings(&settings);
+        let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
+        let for_shards = ShardSettings { dict_seed, ..shard_settings(&settings) };
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
@@ -113,7 +114,7 @@ impl Engine {
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, _| {
             if let Some(engine) = weak.upgrade() {
-                let changed = shard_settings(settings);
+                let changed = ShardSettings { dict_seed, ..shard_settings(settings) };
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
                     engine.doors.iter().for_each(|door| door.enter().settings = changed);
@@ -340,6 +341,7 @@ fn shard_settings(settings: &Settings) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        dict_seed: (0, 0),
     }
 }
 

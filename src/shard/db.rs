@@ -7,14 +7,17 @@
 
 use super::arena::{Arena, Handle};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Parts};
-use super::table::{Slot, Table};
 use crate::value::hash::Hash;
 use crate::value::list::{Deque, ListEncoding};
 use crate::value::listpack::Buffer;
 use crate::value::set::Set;
 use crate::value::stream::Stream;
+use crate::value::table::{self, Table};
 use crate::value::zset::ZSet;
 use bytes::Bytes;
+
+/// A key's place in a database.
+pub type Slot = table::Slot<Handle>;
 
 /// A value too large for its entry.
 #[derive(Clone, Debug)]
@@ -114,7 +117,7 @@ impl Objects {
 #[derive(Debug, Default)]
 pub struct Db {
     /// From hash to entry.
-    pub table: Table,
+    pub table: Table<Handle>,
     arena: Arena,
     objects: Objects,
     /// Keys that have a deadline.
@@ -149,7 +152,7 @@ impl Db {
         self.with_deadline
     }
 
-    /// Bytes this database holds. O(segments).
+    /// Bytes this database holds. O(1).
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.table.heap_bytes()

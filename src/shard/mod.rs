@@ -19,11 +19,11 @@ mod lists;
 mod sets;
 mod streams;
 mod strings;
-pub mod table;
 pub mod waiters;
 pub mod watch;
 mod zsets;
 
+pub use crate::value::table;
 pub use entry::Type;
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
@@ -84,6 +84,8 @@ pub struct ShardSettings {
     pub stream_node: StreamNodeLimit,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
+    /// Keys the hash function of large hashes, sets and sorted sets.
+    pub dict_seed: crate::value::dict::Seed,
 }
 
 /// A key that a command made worth looking at for those who wait for it.

@@ -8,6 +8,7 @@
 //! buffer across a change of it other than as an index.
 
 pub mod bits;
+pub mod dict;
 pub mod hash;
 pub mod lcs;
 pub mod list;
@@ -16,4 +17,5 @@ pub mod long_double;
 pub mod set;
 pub mod stream;
 pub mod string;
+pub mod table;
 pub mod zset;

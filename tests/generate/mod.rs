@@ -158,6 +158,15 @@ impl Made {
                 }
             }
         }
+        // Chance takes other members here than there, unless it takes them all.
+        if self.command.name == "SPOP" {
+            argv.truncate(3);
+            let count = one_of(random, &["1000", "1000", "9223372036854775807", "0", "-1", "x"]);
+            match argv.get_mut(2) {
+                Some(arg) => *arg = count,
+                None => argv.push(count),
+            }
+        }
         // A life that ends within the script would end here before it ends there, or after.
         for at in 1..argv.len() {
             let means_life =
@@ -246,9 +255,8 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "offset" => {
             one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"])
         }
-        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => {
-            number(random)
-        }
+        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len"
+        | "limit" => number(random),
         "db" | "index1" | "index2" | "destination-db" => {
             one_of(random, &["0", "0", "0", "1", "2", "99", "-1"])
         }
@@ -256,8 +264,8 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "STRING", "none"]),
-        "pivot" | "element" if random.one_in(2) => small(random),
+        "type" => one_of(random, &["string", "list", "hash", "set", "STRING", "none"]),
+        "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
     }
 }

@@ -17,19 +17,20 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type",
+        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
+         type",
     ),
-    ("RW insert", "append linsert lpush lpushx rpush rpushx"),
+    ("RW insert", "append linsert lpush lpushx rpush rpushx sadd"),
     ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move setbit"),
     ("RW access update variable_flags", "bitfield set"),
-    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop"),
-    ("RW delete", "lrem ltrim"),
+    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop spop"),
+    ("RW delete", "lrem ltrim srem"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("OW update, RO access", "bitop"),
-    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush"),
+    ("OW update, RO access", "bitop sdiffstore sinterstore sunionstore"),
+    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
     ("RO access, RO access ?, OW update ?", "sort"),
@@ -53,10 +54,13 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl time \
-         ttl",
+        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl \
+         spop srandmember sscan time ttl",
     ),
-    ("nondeterministic_output_order", "command command|docs command|info command|list"),
+    (
+        "nondeterministic_output_order",
+        "command command|docs command|info command|list sdiff sinter smembers sunion",
+    ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
         "info memory|doctor memory|malloc-stats memory|stats",
@@ -213,6 +217,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("rpop", &[("6.2.0", "Added the `count` argument.")]),
     ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
     ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
+    ("sadd", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("scan", &[("6.0.0", "Added the `TYPE` subcommand.")]),
     (
         "set",
@@ -223,6 +228,9 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
         ],
     ),
+    ("spop", &[("3.2.0", "Added the `count` argument.")]),
+    ("srandmember", &[("2.6.0", "Added the optional `count` argument.")]),
+    ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
 ];
@@ -253,7 +261,6 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
     let by_rule = if command.flags.has(Flag::Write) { "RW update" } else { "RO access" };
     let uses = lookup(KEY_USES, entry.full_name).unwrap_or(by_rule);
     let count = uses.split(',').filter(|uses| !uses.contains('?')).count();
-    let several = count > 1;
     let notes =
         KEY_NOTES.iter().find(|(name, _)| *name == entry.full_name).map_or(&[][..], |(_, notes)| notes);
     let spec = |(at, uses): (usize, &'static str)| {
@@ -261,8 +268,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             _ if uses.contains('?') => Find::Unknown,
             Keys::None => Find::Unknown,
             Keys::At(first) => Find::Range { first, last: 0, step: 1 },
-            Keys::Range { first, last, step } if several => {
-                // The last specification takes all keys that are left.
+            // One key each, and the last specification has whatever follows.
+            Keys::Range { first, last, step } if count > 1 => {
                 let last = if last < 0 && at + 1 == count { last } else { 0 };
                 Find::Range { first: first + at * step, last, step: 1 }
             }
