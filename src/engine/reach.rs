@@ -98,7 +98,11 @@ impl Reach<'_, '_> {
     pub fn follow_settings(&mut self) {
         if self.is_inside() {
             let settings = super::shard_settings(self.engine.settings());
-            self.each_shard(|shard| shard.settings = settings);
+            // The seed of tables is no setting: it stays what it was drawn to be.
+            self.each_shard(|shard| {
+                let dict_seed = shard.settings.dict_seed;
+                shard.settings = crate::shard::ShardSettings { dict_seed, ..settings };
+            });
         }
     }
 }
