@@ -1,9 +1,11 @@
 //! From values to payloads, in the forms of Redis 7.0.
 
 use super::write::{Writer, is_disputed, is_readable_by_all};
-use super::{VERSION, code};
+use super::{VERSION, VERSION_OF_VALKEY, code};
+use crate::value::hash::HashRef;
 use crate::value::list::{ListRef, NodeRef};
 use crate::value::listpack::{self, Element};
+use crate::value::set::SetRef;
 
 /// A string's payload. O(n).
 #[must_use]
@@ -70,4 +72,55 @@ fn split<'a>(entries: &'a [u8], nodes: &mut Vec<Node<'a>>) {
     if count > 0 {
         nodes.push(Node::Pack(&entries[from..at], count));
     }
+}
+
+/// A set's payload: numbers in their order where it is one of integers, member by member otherwise. O(n).
+#[must_use]
+pub fn set(set: SetRef<'_>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    if let SetRef::Ints(ints) = set {
+        let width = ints.width();
+        let mut intset = Vec::with_capacity(8 + ints.len() * width);
+        intset.extend((width as u32).to_le_bytes());
+        intset.extend((ints.len() as u32).to_le_bytes());
+        for number in ints.iter() {
+            intset.extend(&number.to_le_bytes()[..width]);
+        }
+        writer.byte(code::SET_INTSET);
+        writer.string(&intset);
+    } else {
+        writer.byte(code::SET);
+        writer.length(set.len() as u64);
+        set.iter().for_each(|member| writer.element(member));
+    }
+    writer.seal(VERSION)
+}
+
+/// A hash's payload: one listpack where it is called so, pair by pair otherwise; `None` where all its fields are past
+/// their deadlines. O(n).
+#[must_use]
+pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
+    let mut writer = Writer::default();
+    if let Some((entries, count)) = hash.as_listpack()
+        && is_readable_by_all(entries)
+    {
+        writer.byte(code::HASH_LISTPACK);
+        writer.listpack(entries, count);
+        return Some(writer.seal(VERSION));
+    }
+    let len = hash.visible_len();
+    if len == 0 {
+        return None;
+    }
+    let with_deadlines = hash.iter_with_deadlines().any(|(.., deadline)| deadline.is_some());
+    writer.byte(if with_deadlines { code::HASH_2_OR_METADATA_PRE_GA } else { code::HASH });
+    writer.length(len as u64);
+    for (field, value, deadline) in hash.iter_with_deadlines() {
+        writer.element(field);
+        writer.element(value);
+        if with_deadlines {
+            writer.millis(deadline.map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX)));
+        }
+    }
+    Some(writer.seal(if with_deadlines { VERSION_OF_VALKEY } else { VERSION }))
 }

@@ -3,11 +3,16 @@
 use super::ShardSettings;
 use super::db::Object;
 use super::entry::{self, INLINE_BYTES_MAX, Kind, Type};
+use super::hashes::rules;
 use super::keyspace::{Key, Keyspace, Value};
-use crate::rdb::decode::{self, ListForm, ListPart};
+use super::sets::limits;
+use crate::rdb::decode::{self, HashForm, ListForm, ListPart, SetForm};
 use crate::rdb::{self, Corrupt, Form, Limits, Payload, Reader, Refused};
-use crate::value::list::{Deque, ListRef};
-use crate::value::listpack::parse_int;
+use crate::value::dict::Dict;
+use crate::value::hash::{self, Fields, Hash, Rules};
+use crate::value::list::Deque;
+use crate::value::listpack::{Needle, parse_int};
+use crate::value::set::{self, Set};
 use bytes::Bytes;
 
 /// How many times the longest string all compressed strings of a payload may unfold to together.
@@ -16,19 +21,21 @@ const UNFOLDED_STRINGS_MAX: usize = 4;
 impl Keyspace<'_> {
     /// A key's value as a payload, `None` without the key: a read, which counts and touches. O(bytes).
     pub fn dump(&mut self, key: Key<'_>) -> Option<Vec<u8>> {
-        let found = self.read(key)?;
-        let db = &self.shard.dbs[self.db];
-        let bytes = found.head.value(db.bytes(found.handle));
-        let object = db.object(found.handle);
-        Some(match (found.head.kind.type_of(), object) {
-            (Type::String, _) => match self.string_of(found) {
-                Ok(string) => string.with_bytes(rdb::encode::string),
-                Err(_) => unreachable!("the entry's kind names a string"),
-            },
-            (Type::List, Some(Object::List(deque))) => rdb::encode::list(ListRef::Deque(deque)),
-            (Type::List, _) => rdb::encode::list(ListRef::Packed(bytes)),
-            _ => return None,
-        })
+        const OF_ITS_TYPE: &str = "a value is read as what it is";
+        match self.type_of(key) {
+            None => {
+                self.touch(key);
+                None
+            }
+            Some(Type::String) => {
+                let string = self.string(key).expect(OF_ITS_TYPE)?;
+                Some(string.with_bytes(rdb::encode::string))
+            }
+            Some(Type::List) => self.list(key).expect(OF_ITS_TYPE).map(rdb::encode::list),
+            Some(Type::Set) => self.set(key).expect(OF_ITS_TYPE).map(rdb::encode::set),
+            Some(Type::Hash) => self.hash(key).expect(OF_ITS_TYPE).and_then(rdb::encode::hash),
+            Some(_) => None,
+        }
     }
 
     /// Sets how long ago a key was used last, in seconds; whether it exists. O(1).
@@ -55,6 +62,8 @@ impl Value {
         Ok(match form {
             Form::String => string(&mut body)?,
             Form::List(form) => list(&mut body, form, settings)?,
+            Form::Set(form) => set(&mut body, form, settings)?,
+            Form::Hash(form) => hash(&mut body, form, settings)?,
             _ => return Err(Corrupt { what: "a value is of a known type", offset: 0 }.into()),
         })
     }
@@ -81,4 +90,69 @@ fn list(body: &mut Reader<'_>, form: ListForm, settings: &ShardSettings) -> Resu
     })?;
     deque.settle();
     Ok(Value::of_deque(deque))
+}
+
+/// A set takes the form that Redis gives it: a table where there are too many members, and otherwise what its members
+/// allow. The members of a listpack may be of any length.
+fn set(body: &mut Reader<'_>, form: SetForm, settings: &ShardSettings) -> Result<Value, Corrupt> {
+    let mut limits: set::Limits = limits(settings);
+    let mut set = match form {
+        SetForm::Plain if body.clone().length()? > limits.ints as u64 => Set::Table(Dict::new(limits.seed)),
+        SetForm::Plain | SetForm::Intset => Set::default(),
+        SetForm::Listpack => {
+            limits.bytes = usize::MAX;
+            Set::Packed(Vec::new())
+        }
+    };
+    decode::set(body, form, |member| {
+        let new = member.with_bytes(|member| set.add(&Needle::new(member), &limits));
+        if new { Ok(()) } else { Err(Corrupt { what: "a member stands once in a set", offset: 0 }) }
+    })?;
+    Ok(Value::of_set(set))
+}
+
+/// A hash under construction: packed while it fits an entry.
+enum Building {
+    Small(Vec<u8>),
+    Large(Box<Hash>),
+}
+
+impl Building {
+    /// Adds a field; whether it is new.
+    fn add(&mut self, field: &[u8], value: &[u8], deadline: Option<u64>, rules: Rules) -> bool {
+        if let Building::Small(bytes) = self
+            && (deadline.is_some() || !hash::fits(bytes, &[field, value], INLINE_BYTES_MAX))
+        {
+            *self = Building::Large(Box::new(Hash::from_packed(bytes, rules)));
+        }
+        match self {
+            Building::Small(bytes) => Fields::packed(bytes, rules).set(field, value),
+            Building::Large(hash) => {
+                if deadline.is_some() {
+                    hash.make_table(rules);
+                }
+                // No field is hidden yet, so that the same one twice is noticed.
+                Fields::<Vec<u8>>::large(hash, rules, 0).set_until(field, value, deadline)
+            }
+        }
+    }
+}
+
+/// A hash takes the form that Redis gives it: a table where there are too many fields or one is too long; the fields
+/// and values of a compact form may be of any length.
+fn hash(body: &mut Reader<'_>, form: HashForm, settings: &ShardSettings) -> Result<Value, Corrupt> {
+    let mut rules = rules(settings);
+    if matches!(form, HashForm::Ziplist | HashForm::Listpack) {
+        rules.bytes_max = usize::MAX;
+    }
+    let mut building = Building::Small(Vec::new());
+    decode::hash(body, form, |field, value, deadline| {
+        let new =
+            field.with_bytes(|field| value.with_bytes(|value| building.add(field, value, deadline, rules)));
+        if new { Ok(()) } else { Err(Corrupt { what: "a field stands once in a hash", offset: 0 }) }
+    })?;
+    Ok(match building {
+        Building::Small(bytes) => Value::inline(Kind::PackedHash, bytes),
+        Building::Large(hash) => Value::object(Object::Hash(hash)),
+    })
 }

@@ -73,6 +73,38 @@ fn other_keys_give_weights_and_results() {
 }
 
 #[test]
+fn sets_are_sorted_and_hash_fields_looked_up() {
+    check(
+        r#"
+        > SADD s 3 1 2                    < :3
+        > SORT s                          < ["1" "2" "3"]
+        > SORT s DESC LIMIT 0 2           < ["3" "2"]
+        > HSET h_1 w 3 name one           < :2
+        > HSET h_2 w 2 name two           < :2
+        > HSET h_3 w 1                    < :1
+        > SORT s BY h_*->w                < ["3" "2" "1"]
+        > SORT s BY h_*->w GET h_*->name GET #   < [nil "3" "two" "2" "one" "1"]
+        > SORT s BY h_*->none             < ["1" "2" "3"]
+        > SORT s BY h_*->name ALPHA       < ["3" "1" "2"]
+        > SORT s GET h_*                  < [nil nil nil]
+        > SORT s BY h_*                   < ["1" "2" "3"]
+        > SORT s BY nosort STORE d        < :3
+        > LRANGE d 0 -1                   < ["1" "2" "3"]
+        > SADD t b a c 10 9               < :5
+        > SORT t                          < -ERR One or more scores can't be converted into double
+        > SORT t ALPHA                    < ["10" "9" "a" "b" "c"]
+        > SORT t BY nosort                < {"10" "9" "a" "b" "c"}
+        > SORT t BY nosort DESC STORE d   < :5
+        > LRANGE d 0 -1                   < ["c" "b" "a" "9" "10"]
+        > SORT t BY nosort LIMIT 1 2 STORE d   < :2
+        > LRANGE d 0 -1                   < ["9" "a"]
+        > SORT t BY nosort GET # GET none STORE d   < :10
+        > LRANGE d 0 3                    < ["10" "" "9" ""]
+        "#,
+    );
+}
+
+#[test]
 fn a_result_is_stored_as_a_list() {
     check(
         r#"

@@ -178,6 +178,11 @@ fn load(entered: &mut Entered<'_>, name: &[u8]) -> Result<(Elements, Option<Type
                 list.iter().for_each(|element| elements.push(element));
             }
         }
+        Some(Type::Set) => {
+            if let Some(set) = keys.set(key)? {
+                set.iter().for_each(|element| elements.push(element));
+            }
+        }
         Some(_) => return Err(CommandError::WrongType),
     }
     Ok((elements, of))

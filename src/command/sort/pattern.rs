@@ -46,7 +46,7 @@ impl<'a> Pattern<'a> {
         let (mut keys, key) = entered.at(&name);
         match self.field {
             None => keys.string(key).ok()?.map(|string| string.to_bytes()),
-            Some(_) => None,
+            Some(field) => keys.hash(key).ok()??.get(field).map(|value| value.to_shared()),
         }
     }
 }

@@ -163,6 +163,133 @@ fn lists_of_every_age_are_restored() {
 }
 
 #[test]
+fn sets_of_every_age_are_restored() {
+    check_with(
+        r#"
+        > RESTORE plain 0 $set_plain$               < +OK
+        > SMEMBERS plain                            < {"a" "b"}
+        > RESTORE i2 0 $intset2$                    < +OK
+        > SMEMBERS i2                               < ["-3" "1" "2"]
+        > OBJECT ENCODING i2                        < "intset"
+        > RESTORE i4 0 $intset4$                    < +OK
+        > SMEMBERS i4                               < ["-70000" "1" "2"]
+        > RESTORE i8 0 $intset8$                    < +OK
+        > SMEMBERS i8                               < ["-1099511627776" "1" "4611686018427387904"]
+        > SADD i8 x                                 < :1
+        > SCARD i8                                  < :4
+        "#,
+    );
+    check_with(
+        r#"
+        ! only 7.2
+        > RESTORE listpack 0 $set_listpack$         < +OK
+        > SMEMBERS listpack                         < ["a" "1" "b"]
+        > OBJECT ENCODING listpack                  < "listpack"
+        > RESTORE plain 0 $set_plain$               < +OK
+        > OBJECT ENCODING plain                     < "listpack"
+        > CONFIG SET set-max-intset-entries 1       < +OK
+        > RESTORE plain 0 $set_plain$ REPLACE       < +OK
+        > OBJECT ENCODING plain                     < "hashtable"
+        > RESTORE ints 0 $intset2$                  < +OK
+        > OBJECT ENCODING ints                      < "hashtable"
+        > CONFIG SET set-max-intset-entries 512     < +OK
+        > CONFIG SET set-max-listpack-value 0       < +OK
+        > RESTORE plain 0 $set_plain$ REPLACE       < +OK
+        > OBJECT ENCODING plain                     < "hashtable"
+        > RESTORE listpack 0 $set_listpack$ REPLACE < +OK
+        > OBJECT ENCODING listpack                  < "listpack"
+        > CONFIG SET set-max-listpack-value 64      < +OK
+        > CONFIG SET set-max-listpack-entries 2     < +OK
+        > RESTORE listpack 0 $set_listpack$ REPLACE < +OK
+        > OBJECT ENCODING listpack                  < "hashtable"
+        > CONFIG SET set-max-listpack-entries 128   < +OK
+        "#,
+    );
+}
+
+#[test]
+fn hashes_of_every_age_are_restored() {
+    check_with(
+        r#"
+        > RESTORE plain 0 $hash_plain$              < +OK
+        > HMGET plain f n none                      < ["v" "12345" nil]
+        > OBJECT ENCODING plain                     < "listpack"
+        > RESTORE zipmap 0 $hash_zipmap$            < +OK
+        > HGETALL zipmap                            < ["f" "v" "long" "value"]
+        > RESTORE ziplist 0 $hash_ziplist$          < +OK
+        > HGETALL ziplist                           < ["f" "v" "n" "7"]
+        > RESTORE listpack 0 $hash_listpack$        < +OK
+        > HGETALL listpack                          < ["f" "v" "n" "7"]
+        > OBJECT ENCODING listpack                  < "listpack"
+        > HSET listpack more x                      < :1
+        > HLEN listpack                             < :3
+        > CONFIG SET hash-max-listpack-entries 1    < +OK
+        > RESTORE plain 0 $hash_plain$ REPLACE      < +OK
+        > OBJECT ENCODING plain                     < "hashtable"
+        > RESTORE listpack 0 $hash_listpack$ REPLACE   < +OK
+        > OBJECT ENCODING listpack                  < "hashtable"
+        > CONFIG SET hash-max-listpack-entries 128  < +OK
+        > CONFIG SET hash-max-listpack-value 1      < +OK
+        > RESTORE plain 0 $hash_plain$ REPLACE      < +OK
+        > OBJECT ENCODING plain                     < "hashtable"
+        > CONFIG SET hash-max-listpack-value 64     < +OK
+        "#,
+    );
+    check_with(
+        r#"
+        ! only 7.2
+        > RESTORE valkey 0 $hash_valkey$            < +OK
+        > HMGET valkey a b                          < ["1" "2"]
+        > HPEXPIRETIME valkey FIELDS 2 a b          < [:4102444800000 :-1]
+        > OBJECT ENCODING valkey                    < "hashtable"
+        "#,
+    );
+    // Redis 7.4's, which neither oracle takes.
+    check_with(
+        r#"
+        ! no-oracle
+        > RESTORE a 0 $hash_meta_pre$               < +OK
+        > HPEXPIRETIME a FIELDS 2 a b               < [:4102444800000 :-1]
+        > HMGET a a b                               < ["1" "2"]
+        > RESTORE b 0 $hash_meta$                   < +OK
+        > HPEXPIRETIME b FIELDS 3 a b c             < [:4102444800000 :-1 :4102444801000]
+        > HMGET b a b c                             < ["1" "2" "3"]
+        > RESTORE c 0 $hash_lpex_pre$               < +OK
+        > HPEXPIRETIME c FIELDS 2 a b               < [:4102444800000 :-1]
+        > HMGET c a b                               < ["1" "2"]
+        > RESTORE d 0 $hash_lpex$                   < +OK
+        > HPEXPIRETIME d FIELDS 2 a b               < [:4102444800000 :-1]
+        > HMGET d a b                               < ["1" "2"]
+        "#,
+    );
+}
+
+#[test]
+fn what_stands_twice_or_out_of_order_is_bad_data() {
+    let db = Damselfly::in_memory();
+    for (what, body) in [
+        ("a member twice", &b"\x02\x02\x01a\x01a"[..]),
+        ("a member twice in a listpack", b"\x14\x0d\x0d\x00\x00\x00\x02\x00\x81a\x02\x81a\x02\xff"),
+        ("an intset that does not ascend", b"\x0b\x0c\x02\x00\x00\x00\x02\x00\x00\x00\x02\x00\x01\x00"),
+        ("an intset with a number twice", b"\x0b\x0c\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x01\x00"),
+        ("an intset of no width", b"\x0b\x0c\x03\x00\x00\x00\x01\x00\x00\x00\x01\x00\x01\x00"),
+        ("an intset with a wrong count", b"\x0b\x0c\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00"),
+        ("an empty intset", b"\x0b\x08\x02\x00\x00\x00\x00\x00\x00\x00"),
+        ("a field twice", b"\x04\x02\x01f\x01a\x01f\x01b"),
+        ("a field without a value", b"\x10\x0a\x0a\x00\x00\x00\x01\x00\x81f\x02\xff"),
+        ("a zipmap with a wrong count", b"\x09\x08\x02\x01f\x01\x00v\xff"),
+        ("a zipmap that ends early", b"\x09\x07\x01\x01f\x05\x00v\xff"),
+        ("a deadline before 1970", b"\x16\x01\x01f\x01v\xfe\xff\xff\xff\xff\xff\xff\xff"),
+    ] {
+        for version in [10, 80] {
+            let error = db.restore("k", seal(body, version)).expect_err(what);
+            assert_eq!(error.to_string(), "ERR Bad data format", "{what}");
+        }
+    }
+    assert!(!db.exists("k").unwrap());
+}
+
+#[test]
 fn damaged_bodies_are_bad_data_and_make_no_key() {
     let db = Damselfly::in_memory();
     let bodies: &[&[u8]] = &[

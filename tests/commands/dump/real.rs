@@ -91,6 +91,57 @@ fn cases() -> Vec<Case> {
             same_bytes: name == "a short list",
         });
     }
+    let mut add = |name,
+                   settings: &'static [&'static str],
+                   make: Vec<Argv>,
+                   read: &'static [&'static str],
+                   same_bytes| {
+        cases.push(Case { name, settings, make, read, same_bytes });
+    };
+    let sets: &[&str] = &["SMEMBERS k", "SCARD k"];
+    for (name, numbers) in [
+        ("a set of small integers", vec![-3, 1, 2, 300]),
+        ("a set of integers", vec![-70_000, 1, 2_000_000_000]),
+        ("a set of large integers", vec![i64::MIN, 0, i64::MAX]),
+    ] {
+        add(name, &[], vec![long("SADD k", numbers.iter().map(i64::to_string))], sets, true);
+    }
+    add(
+        "a set of many integers",
+        &[],
+        vec![long("SADD k", (0..2000).map(|n| (n * 37).to_string()))],
+        sets,
+        false,
+    );
+    add("a set", &[], vec![long("SADD k", ["a", "1", "", "-5"].into_iter().map(str::to_owned))], sets, false);
+    add("a large set", &[], vec![long("SADD k", (0..500).map(|n| format!("member {n}")))], sets, false);
+    let hashes: &[&str] = &["HGETALL k", "HLEN k", "OBJECT ENCODING k"];
+    let pairs = |n: usize| (0..n).flat_map(|n| [format!("field:{n}"), (n * 1000).to_string()]);
+    add("a hash", &[], vec![long("HSET k", pairs(20))], hashes, true);
+    add("a hash of one pair", &[], vec![long("HSET k", pairs(1))], hashes, true);
+    add(
+        "a hash with a long value",
+        &[],
+        vec![long("HSET k", ["f".into(), "v".repeat(65)].into_iter())],
+        hashes,
+        true,
+    );
+    add("a large hash", &[], vec![long("HSET k", pairs(1000))], hashes, false);
+    add(
+        "a hash whose encoding is set",
+        &["hash-max-listpack-entries 2"],
+        vec![long("HSET k", pairs(3))],
+        &["HGETALL k"],
+        false,
+    );
+    let disputed = ["f".to_owned(), "y".repeat(16_378), "g".to_owned(), "z".to_owned()];
+    add(
+        "a hash with a value of a disputed length",
+        &["hash-max-listpack-value 20000"],
+        vec![long("HSET k", disputed.into_iter())],
+        &["HGETALL k"],
+        false,
+    );
     cases
 }
 
@@ -170,6 +221,7 @@ const DEFAULTS: &[&str] = &[
     "list-max-listpack-size -2",
     "list-compress-depth 0",
     "hash-max-listpack-entries 128",
+    "hash-max-listpack-value 64",
     "set-max-intset-entries 512",
     "zset-max-listpack-entries 128",
     "stream-node-max-entries 100",
