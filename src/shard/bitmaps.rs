@@ -78,7 +78,9 @@ impl Keyspace<'_> {
                 result
             }
         };
-        self.shard.stats.dirty += changes;
+        if changes > 0 {
+            self.changed(key, changes);
+        }
         Ok(result)
     }
 
@@ -118,7 +120,7 @@ impl Keyspace<'_> {
         }
         let found = self.find(key);
         self.place_raw(key, found, Bytes::from(result), Expires::Clear);
-        self.shard.stats.dirty += 1;
+        self.changed(key, 1);
     }
 
     fn place_raw(&mut self, key: Key<'_>, old: Option<Found>, string: Bytes, expires: Expires) {

@@ -1,5 +1,6 @@
 //! Commands made from the command table.
 
+mod bitmap;
 mod random;
 mod syntax;
 
@@ -127,7 +128,11 @@ impl Made {
     fn argv(&self, random: &mut Random) -> Argv {
         let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
         let first = argv.len();
-        fill(&self.syntax, &mut argv, random);
+        if self.command.group == Group::Bitmap {
+            argv.extend(bitmap::arguments(self.command.name, random));
+        } else {
+            fill(&self.syntax, &mut argv, random);
+        }
         if let Keys::Counted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
@@ -264,6 +269,9 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
+        "by-pattern" | "get-pattern" => {
+            one_of(random, &["*", "*", "#", "{t}*", "list*", "*->x", "*->1", "x*", "*->", "->*", "**"])
+        }
         "type" => one_of(random, &["string", "list", "hash", "set", "STRING", "none"]),
         "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
@@ -292,7 +300,7 @@ fn number(random: &mut Random) -> Vec<u8> {
 }
 
 fn small(random: &mut Random) -> Vec<u8> {
-    one_of(random, &["x", "y", "z", "1", "2"])
+    one_of(random, &["x", "y", "z", "1", "2", "a", "b"])
 }
 
 fn value(random: &mut Random) -> Vec<u8> {

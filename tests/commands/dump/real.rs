@@ -1,9 +1,9 @@
 //! Values of real servers restored here, and ours there: whatever their type and form, they are the same.
 
-use crate::common::oracle::Server;
+use crate::common::oracle::{self, Server};
 use crate::common::places::{Local, Place, Remote};
 use crate::common::resp::Value;
-use crate::common::script::words;
+use crate::common::script::{Script, words};
 use damselfly::clock::Clock;
 
 type Argv = Vec<Vec<u8>>;
@@ -198,24 +198,6 @@ fn restore(place: &mut dyn Place, payload: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The servers that there are: Redis 7.0 where it is installed, a newer one where the environment says where.
-fn servers() -> (Vec<Remote>, Vec<Server>) {
-    let (mut remotes, mut servers) = (Vec::new(), Vec::new());
-    let newer = std::env::var("VALKEY_ORACLE").ok().filter(|place| !place.is_empty());
-    let newer = newer.map(|place| if place == "auto" { "valkey-server".to_owned() } else { place });
-    for (name, place) in [("redis", Some("redis-server".to_owned())), ("newer", newer)] {
-        let Some(place) = place else { continue };
-        let is_address = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        if is_address {
-            remotes.push(Remote::new(name, &place));
-        } else if let Some(server) = Server::start(&place, &[]) {
-            remotes.push(Remote::new(name, server.addr()));
-            servers.push(server);
-        }
-    }
-    (remotes, servers)
-}
-
 /// The settings that a case may change, as they were.
 const DEFAULTS: &[&str] = &[
     "list-max-listpack-size -2",
@@ -229,7 +211,13 @@ const DEFAULTS: &[&str] = &[
 
 #[test]
 fn values_travel_to_real_servers_and_back() {
-    let (mut remotes, _servers) = servers();
+    // Scripts that run beside this test use the newer server, too, and empty it.
+    let newer = oracle::for_script(&Script::parse("! only 7.2"));
+    let newer: Vec<_> =
+        newer.iter().map(|remote| remote.lock().unwrap_or_else(|poisoned| poisoned.into_inner())).collect();
+    let redis = Server::start("redis-server", &[]);
+    let mut remotes: Vec<Remote> = redis.iter().map(|server| Remote::new("redis", server.addr())).collect();
+    remotes.extend(newer.iter().map(|remote| Remote::new("newer", remote.addr())));
     if remotes.is_empty() {
         println!("skipped: there is no server to exchange values with");
     }
