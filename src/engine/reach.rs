@@ -97,12 +97,8 @@ impl Reach<'_, '_> {
     /// Has the shards follow settings that were changed from inside.
     pub fn follow_settings(&mut self) {
         if self.is_inside() {
-            let settings = super::shard_settings(self.engine.settings());
-            // The seed of tables is no setting: it stays what it was drawn to be.
-            self.each_shard(|shard| {
-                let dict_seed = shard.settings.dict_seed;
-                shard.settings = crate::shard::ShardSettings { dict_seed, ..settings };
-            });
+            let settings = super::shard_settings(self.engine.settings(), self.engine.dict_seed);
+            self.each_shard(|shard| shard.settings = settings);
         }
     }
 }

@@ -115,6 +115,7 @@ impl Keyspace<'_> {
                 });
                 let (removed, emptied) = removed.unwrap_or_default();
                 self.shard.stats.expired_fields += removed as u64;
+                self.changed(key, 0);
                 if emptied {
                     self.remove(key, found.handle);
                     return None;
@@ -183,7 +184,10 @@ impl Keyspace<'_> {
             },
         );
         self.now = now;
-        self.shard.stats.expired_fields += expired as u64;
+        if expired > 0 {
+            self.shard.stats.expired_fields += expired as u64;
+            self.changed(key, 0);
+        }
         if due_ms != NEVER {
             self.shard.dbs[self.db].table.note_deadline(key.hash, due_ms);
             self.shard.new_due_ms = self.shard.new_due_ms.min(due_ms);

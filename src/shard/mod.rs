@@ -294,8 +294,13 @@ impl Shard {
                 None => {}
             }
             if with_field_deadlines && head.kind == Kind::HashObject {
+                let before = fields;
                 let (hash_due_ms, is_empty) =
                     data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
+                if fields > before && !self.watches.is_empty() {
+                    let bytes = data.bytes(slot.handle);
+                    self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+                }
                 due_ms = due_ms.min(hash_due_ms);
                 if is_empty {
                     emptied.push(slot);

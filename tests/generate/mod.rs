@@ -67,7 +67,18 @@ struct Made {
 impl Generator {
     pub fn new() -> Self {
         let mut commands = Vec::new();
-        for entry in TABLE.entries().iter().filter(|entry| !LEFT_OUT.contains(&entry.command.name)) {
+        // What Redis never had is for those who compare with Valkey, too.
+        let newer = std::env::var_os("VALKEY_ORACLE").is_some();
+        // To look at one family, beside the commands for keys of any type.
+        let family = std::env::var("DIFFERENTIAL_GROUP").ok();
+        let in_family = |group: Group| {
+            family.as_deref().is_none_or(|family| family == group.name() || group == Group::Generic)
+        };
+        for entry in TABLE.entries().iter().filter(|entry| {
+            !LEFT_OUT.contains(&entry.command.name)
+                && (newer || !entry.command.since.starts_with("9."))
+                && in_family(entry.command.group)
+        }) {
             add(&mut commands, entry, &[]);
         }
         Self { commands }
@@ -133,6 +144,12 @@ impl Made {
         } else {
             fill(&self.syntax, &mut argv, random);
         }
+        if self.command.name == "HSETEX"
+            && let Some(at) = argv.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS"))
+        {
+            // Its `numfields` counts pairs.
+            argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
+        }
         if let Keys::Counted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
@@ -163,6 +180,15 @@ impl Made {
                 }
             }
         }
+        // Redis draws as often as it is told to, and would fill the machine's memory.
+        if self.command.name.contains("RAND") {
+            for arg in &mut argv {
+                let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<i64>().ok());
+                if number.is_some_and(|number| (-i64::MAX..-1000).contains(&number)) {
+                    *arg = b"-20".to_vec();
+                }
+            }
+        }
         // Chance takes other members here than there, unless it takes them all.
         if self.command.name == "SPOP" {
             argv.truncate(3);
@@ -189,7 +215,7 @@ impl Made {
 }
 
 /// Commands whose third word is a time to live.
-const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"];
+const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "HEXPIRE", "HPEXPIRE"];
 
 /// A word, in capitals mostly.
 fn spell(word: &str, random: &mut Random) -> Vec<u8> {
@@ -203,12 +229,12 @@ fn spell(word: &str, random: &mut Random) -> Vec<u8> {
 }
 
 fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
-    // `numkeys` is what follows, so it is filled in once that is there.
+    // `numkeys` or `numfields` is what follows, so it is filled in once that is there.
     let mut counted = None;
     for node in nodes {
         match node {
             Node::Word(word) => argv.push(spell(word, random)),
-            Node::Argument(name) if name == "numkeys" => {
+            Node::Argument(name) if name == "numkeys" || name == "numfields" => {
                 counted = Some(argv.len());
                 argv.push(Vec::new());
             }
@@ -273,6 +299,7 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
             one_of(random, &["*", "*", "#", "{t}*", "list*", "*->x", "*->1", "x*", "*->", "->*", "**"])
         }
         "type" => one_of(random, &["string", "list", "hash", "set", "STRING", "none"]),
+        "field" => field(random),
         "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
     }
@@ -296,6 +323,15 @@ fn number(random: &mut Random) -> Vec<u8> {
         1 => one_of(random, &["01", "+1", " 1", "1 ", "", "x", "1.0", "9223372036854775808", "-0"]),
         2 => one_of(random, &["10", "50", "100", "-100"]),
         _ => one_of(random, &["0", "1", "2", "3", "-1", "-2", "-3", "5"]),
+    }
+}
+
+/// Mostly one of a few, so that they meet.
+fn field(random: &mut Random) -> Vec<u8> {
+    match random.below(20) {
+        0 => value(random),
+        1 => key(random),
+        _ => one_of(random, &["f", "g", "h", "1", "2", "007"]),
     }
 }
 
