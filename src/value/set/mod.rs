@@ -132,15 +132,6 @@ impl Set {
         }
     }
 
-    /// A copy of any set that can be read, in the same form. O(n).
-    pub fn copy_of(set: SetRef<'_>) -> Self {
-        match set {
-            SetRef::Ints(ints) => Set::Ints(ints.to_bytes()),
-            SetRef::Packed(bytes) => Set::Packed(bytes.to_vec()),
-            SetRef::Table(dict) => Set::Table(dict.clone()),
-        }
-    }
-
     /// Makes room in the form that suits it, where `expected` members are about to be added at once. O(n) if it is
     /// another form, O(1) otherwise.
     pub fn expect(&mut self, expected: usize, limits: &Limits) {
