@@ -14,11 +14,6 @@ fn unhex(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
-fn payload(name: &str) -> Vec<u8> {
-    let (_, hex) = PAYLOADS.iter().find(|(other, _)| *other == name).expect("a payload of this name");
-    unhex(hex)
-}
-
 /// Bytes as scripts have them.
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
