@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms that it may use. `reply`, `clock` and `glob` are leaves, and stand here like the others.
+/// Each room with the rooms that it may use. `reply`, `clock`, `double` and `glob` are leaves, and stand here like the others.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("double", &[]),
     ("glob", &[]),
     ("reply", &[]),
     ("process", &[]),
-    ("value", &[]),
+    ("value", &["double"]),
     ("rdb", &["value"]),
-    ("wire", &["reply"]),
+    ("wire", &["double", "reply"]),
     ("config", &["glob"]),
     ("shard", &["value", "rdb", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.

@@ -42,8 +42,10 @@ pub use session::{Pipeline, Session};
 pub use set::{Set, SetScan};
 pub use sort::SortOptions;
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
+pub use zset::{AddOptions, Extreme, Scored, Stretch, Weighing, ZSet, ZSetScan};
 
 pub use crate::shard::Type;
+pub use crate::value::zset::Aggregate;
 pub use bytes::Bytes;
 
 use crate::clock::Clock;

@@ -29,6 +29,7 @@ pub use hashes::{HashFields, HashNumberError, HashRoom};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use strings::Condition;
+pub use zsets::{Added, Scored};
 
 use db::{Db, Object};
 use entry::Kind;

@@ -3,6 +3,7 @@
 mod bitmap;
 mod random;
 mod syntax;
+mod zset;
 
 pub use random::Random;
 use syntax::Node;
@@ -150,7 +151,10 @@ impl Made {
             // Its `numfields` counts pairs.
             argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
         }
-        if let Keys::Counted(at) = self.command.keys
+        if self.command.group == Group::SortedSet {
+            zset::fit(&mut argv, random);
+        }
+        if let Keys::Counted(at) | Keys::FirstAndCounted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
         {
@@ -267,7 +271,10 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
 /// What may stand for a name in a syntax.
 fn argument(name: &str, random: &mut Random) -> Vec<u8> {
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src"
+        | "dst" => key(random),
+        "score" | "weight" => zset::score(random),
+        "min" | "max" => zset::bound(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
         "milliseconds" => {
             one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"])
@@ -298,7 +305,7 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "by-pattern" | "get-pattern" => {
             one_of(random, &["*", "*", "#", "{t}*", "list*", "*->x", "*->1", "x*", "*->", "->*", "**"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "set", "STRING", "none"]),
+        "type" => one_of(random, &["string", "list", "hash", "set", "zset", "STRING", "none"]),
         "field" => field(random),
         "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),

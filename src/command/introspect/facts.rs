@@ -18,18 +18,24 @@ const KEY_USES: ByName = &[
     (
         "RO",
         "exists llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
-         type",
+         type zcard",
     ),
     ("RW insert", "append linsert lpush lpushx rpush rpushx sadd"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move setbit"),
+    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move setbit zincrby"),
     ("RW access update variable_flags", "bitfield set"),
-    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop spop"),
-    ("RW delete", "lrem ltrim srem"),
+    (
+        "RW access delete",
+        "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin",
+    ),
+    ("RW delete", "lrem ltrim srem zrem zremrangebylex zremrangebyrank zremrangebyscore"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("OW update, RO access", "bitop sdiffstore sinterstore sunionstore"),
+    (
+        "OW update, RO access",
+        "bitop sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore",
+    ),
     ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
@@ -55,7 +61,7 @@ const TIPS: ByName = &[
     (
         "nondeterministic_output",
         "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl \
-         spop srandmember sscan time ttl",
+         spop srandmember sscan time ttl zrandmember zscan",
     ),
     (
         "nondeterministic_output_order",
@@ -127,6 +133,11 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
     ("setex", "2.6.12", "`SET` with the `EX` argument"),
     ("setnx", "2.6.12", "`SET` with the `NX` argument"),
     ("substr", "2.0.0", "`GETRANGE`"),
+    ("zrangebylex", "6.2.0", "`ZRANGE` with the `BYLEX` argument"),
+    ("zrangebyscore", "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
+    ("zrevrange", "6.2.0", "`ZRANGE` with the `REV` argument"),
+    ("zrevrangebylex", "6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
+    ("zrevrangebyscore", "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"),
 ];
 
 /// What changed in a command, by version.
@@ -137,6 +148,8 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("blpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpoplpush", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmax", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmin", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     (
         "client|kill",
         &[
@@ -233,6 +246,20 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
+    (
+        "zadd",
+        &[
+            ("2.4.0", "Accepts multiple elements."),
+            ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+            ("6.2.0", "Added the `GT` and `LT` options."),
+        ],
+    ),
+    ("zrange", &[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")]),
+    ("zrangebyscore", &[("2.0.0", "Added the `WITHSCORES` modifier.")]),
+    ("zrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    ("zrem", &[("2.4.0", "Accepts multiple elements.")]),
+    ("zrevrangebyscore", &[("2.1.6", "`min` and `max` can be exclusive.")]),
+    ("zrevrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
 ];
 
 /// Where a key specification finds its keys.
@@ -276,7 +303,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
             }
-            Keys::Counted(at) => Find::Counted(at),
+            Keys::FirstAndCounted(_) if at == 0 => Find::Range { first: 1, last: 0, step: 1 },
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
         };
         let note = notes.get(at).copied().filter(|note| !note.is_empty());
         KeySpec {
@@ -301,6 +329,7 @@ pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
         Keys::None | Keys::Counted(_) => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
+        Keys::FirstAndCounted(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
     }
 }
@@ -329,7 +358,9 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
     ];
     let flags = command.flags;
     // Redis looks for keys that a range does not cover; a count in front of them is such a case.
-    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_));
+    let movable = |flag| {
+        flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_))
+    };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
 

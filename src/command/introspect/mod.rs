@@ -393,7 +393,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     let specs = facts::key_specs(entry);
     let counted_wrong = match command.keys {
         // A count that reaches beyond the arguments is wrong, where routing just takes what is there.
-        Keys::Counted(at) => {
+        Keys::Counted(at) | Keys::FirstAndCounted(at) => {
             let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
             usize::try_from(count).map_or(true, |count| count > argv.len() - at - 1)
         }
