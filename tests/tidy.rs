@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("reply", &[]),
     ("process", &[]),
     ("value", &["double"]),
-    ("rdb", &["value"]),
+    ("rdb", &["value", "double"]),
     ("wire", &["double", "reply"]),
     ("config", &["glob"]),
     ("shard", &["value", "rdb", "clock"]),

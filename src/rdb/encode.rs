@@ -2,10 +2,12 @@
 
 use super::write::{Writer, is_disputed, is_readable_by_all};
 use super::{VERSION, VERSION_OF_VALKEY, code};
+use crate::double::DoubleBuffer;
 use crate::value::hash::HashRef;
 use crate::value::list::{ListRef, NodeRef};
-use crate::value::listpack::{self, Element};
+use crate::value::listpack::{self, Element, Encoded};
 use crate::value::set::SetRef;
+use crate::value::zset::ZSetRef;
 
 /// A string's payload. O(n).
 #[must_use]
@@ -123,4 +125,33 @@ pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
         }
     }
     Some(writer.seal(if with_deadlines { VERSION_OF_VALKEY } else { VERSION }))
+}
+
+/// A sorted set's payload: one listpack where it is called so, pair by pair otherwise, the last one first, as Redis reads
+/// them fastest. O(n).
+#[must_use]
+pub fn zset(zset: ZSetRef<'_>, called_listpack: bool) -> Vec<u8> {
+    let mut writer = Writer::default();
+    if called_listpack {
+        let mut entries = Vec::new();
+        let mut add = |encoded: Encoded<'_>| {
+            encoded.parts().into_iter().for_each(|part| entries.extend_from_slice(part));
+        };
+        for (member, score) in zset.iter() {
+            member.with_bytes(|member| add(Encoded::new(member)));
+            add(Encoded::new(DoubleBuffer::new().format(score).as_bytes()));
+        }
+        if is_readable_by_all(&entries) {
+            writer.byte(code::ZSET_LISTPACK);
+            writer.listpack(&entries, zset.len() * 2);
+            return writer.seal(VERSION);
+        }
+    }
+    writer.byte(code::ZSET_2);
+    writer.length(zset.len() as u64);
+    for (member, score) in zset.range_reverse(0..zset.len()) {
+        writer.element(member);
+        writer.double(score);
+    }
+    writer.seal(VERSION)
 }

@@ -6,13 +6,14 @@ use super::entry::{self, INLINE_BYTES_MAX, Kind, Type};
 use super::hashes::rules;
 use super::keyspace::{Key, Keyspace, Value};
 use super::sets::limits;
-use crate::rdb::decode::{self, HashForm, ListForm, ListPart, SetForm};
+use crate::rdb::decode::{self, HashForm, ListForm, ListPart, SetForm, ZSetForm};
 use crate::rdb::{self, Corrupt, Form, Limits, Payload, Reader, Refused};
 use crate::value::dict::Dict;
 use crate::value::hash::{self, Fields, Hash, Rules};
 use crate::value::list::Deque;
 use crate::value::listpack::{Needle, parse_int};
 use crate::value::set::{self, Set};
+use crate::value::zset::{Aggregate, Combined};
 use bytes::Bytes;
 
 /// How many times the longest string all compressed strings of a payload may unfold to together.
@@ -22,6 +23,7 @@ impl Keyspace<'_> {
     /// A key's value as a payload, `None` without the key: a read, which counts and touches. O(bytes).
     pub fn dump(&mut self, key: Key<'_>) -> Option<Vec<u8>> {
         const OF_ITS_TYPE: &str = "a value is read as what it is";
+        let called_listpack = self.encoding(key) == Some("listpack");
         match self.type_of(key) {
             None => {
                 self.touch(key);
@@ -34,6 +36,9 @@ impl Keyspace<'_> {
             Some(Type::List) => self.list(key).expect(OF_ITS_TYPE).map(rdb::encode::list),
             Some(Type::Set) => self.set(key).expect(OF_ITS_TYPE).map(rdb::encode::set),
             Some(Type::Hash) => self.hash(key).expect(OF_ITS_TYPE).and_then(rdb::encode::hash),
+            Some(Type::ZSet) => {
+                self.zset(key).expect(OF_ITS_TYPE).map(|zset| rdb::encode::zset(zset, called_listpack))
+            }
             Some(_) => None,
         }
     }
@@ -64,6 +69,7 @@ impl Value {
             Form::List(form) => list(&mut body, form, settings)?,
             Form::Set(form) => set(&mut body, form, settings)?,
             Form::Hash(form) => hash(&mut body, form, settings)?,
+            Form::ZSet(form) => zset(&mut body, form, settings)?,
             _ => return Err(Corrupt { what: "a value is of a known type", offset: 0 }.into()),
         })
     }
@@ -155,4 +161,21 @@ fn hash(body: &mut Reader<'_>, form: HashForm, settings: &ShardSettings) -> Resu
         Building::Small(bytes) => Value::inline(Kind::PackedHash, bytes),
         Building::Large(hash) => Value::object(Object::Hash(hash)),
     })
+}
+
+/// A sorted set takes the form that Redis gives it: a listpack where it is short and no member is too long; the members
+/// of a compact form may be of any length.
+fn zset(body: &mut Reader<'_>, form: ZSetForm, settings: &ShardSettings) -> Result<Value, Corrupt> {
+    let mut settings = *settings;
+    if matches!(form, ZSetForm::Ziplist | ZSetForm::Listpack) {
+        settings.zset_packed.bytes_max = usize::MAX;
+    }
+    let mut pairs = Combined::new();
+    decode::zset(body, form, |member, score| {
+        let before = pairs.len();
+        member.with_bytes(|member| pairs.merge(member, score, Aggregate::Sum));
+        let new = pairs.len() > before;
+        if new { Ok(()) } else { Err(Corrupt { what: "a member stands once in a sorted set", offset: 0 }) }
+    })?;
+    Ok(Value::of_zset(&pairs.into_sorted(), &settings))
 }

@@ -105,6 +105,30 @@ fn sets_are_sorted_and_hash_fields_looked_up() {
 }
 
 #[test]
+fn sorted_sets_keep_their_order_where_nothing_is_to_be_sorted() {
+    check(
+        r#"
+        > ZADD z 3 a 1 b 2 c 0 d          < :4
+        > SORT z                          < -ERR One or more scores can't be converted into double
+        > SORT z ALPHA                    < ["a" "b" "c" "d"]
+        > SORT z BY nosort                < ["d" "b" "c" "a"]
+        > SORT z BY nosort ASC            < ["d" "b" "c" "a"]
+        > SORT z BY nosort DESC           < ["a" "c" "b" "d"]
+        > SORT z BY nosort LIMIT 1 2      < ["b" "c"]
+        > SORT z BY nosort DESC LIMIT 1 2 < ["c" "b"]
+        > SORT z BY nosort LIMIT 5 10     < []
+        > SORT z BY nosort LIMIT 2 -10    < ["c" "a"]
+        > SORT z BY nosort STORE l        < :4
+        > LRANGE l 0 -1                   < ["d" "b" "c" "a"]
+        > MSET w_a 1 w_b 2 w_c 3 w_d 4    < +OK
+        > SORT z BY w_* DESC GET # GET w_*   < ["d" "4" "c" "3" "b" "2" "a" "1"]
+        > ZADD n 5 10 4 9 3 1             < :3
+        > SORT n                          < ["1" "9" "10"]
+        "#,
+    );
+}
+
+#[test]
 fn a_result_is_stored_as_a_list() {
     check(
         r#"

@@ -183,6 +183,11 @@ fn load(entered: &mut Entered<'_>, name: &[u8]) -> Result<(Elements, Option<Type
                 set.iter().for_each(|element| elements.push(element));
             }
         }
+        Some(Type::ZSet) => {
+            if let Some(zset) = keys.zset(key)? {
+                zset.iter().for_each(|(member, _)| elements.push(member));
+            }
+        }
         Some(_) => return Err(CommandError::WrongType),
     }
     Ok((elements, of))

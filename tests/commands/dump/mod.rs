@@ -260,6 +260,35 @@ fn hashes_of_every_age_are_restored() {
 }
 
 #[test]
+fn sorted_sets_of_every_age_are_restored() {
+    check_with(
+        r#"
+        > RESTORE text 0 $zset_text$                < +OK
+        > ZRANGE text 0 -1 WITHSCORES               < ["c" "-inf" "d" * "a" "1.5" "b" "inf"]
+        > OBJECT ENCODING text                      < "listpack"
+        > RESTORE ziplist 0 $zset_ziplist$          < +OK
+        > ZRANGE ziplist 0 -1 WITHSCORES            < ["a" "-inf" "b" "2" "c" "3.25"]
+        > RESTORE binary 0 $zset2$                  < +OK
+        > ZRANGE binary 0 -1 WITHSCORES             < ["b" "-2" "a" "1.5"]
+        > ZADD binary 0 m                           < :1
+        > ZRANGE binary 0 -1                        < ["b" "m" "a"]
+        > CONFIG SET zset-max-listpack-entries 2    < +OK
+        > RESTORE text 0 $zset_text$ REPLACE        < +OK
+        > OBJECT ENCODING text                      < "skiplist"
+        > RESTORE ziplist 0 $zset_ziplist$ REPLACE  < +OK
+        > OBJECT ENCODING ziplist                   < "skiplist"
+        > CONFIG SET zset-max-listpack-entries 128  < +OK
+        > CONFIG SET zset-max-listpack-value 0      < +OK
+        > RESTORE text 0 $zset_text$ REPLACE        < +OK
+        > OBJECT ENCODING text                      < "skiplist"
+        > RESTORE ziplist 0 $zset_ziplist$ REPLACE  < +OK
+        > OBJECT ENCODING ziplist                   < "listpack"
+        > CONFIG SET zset-max-listpack-value 64     < +OK
+        "#,
+    );
+}
+
+#[test]
 fn what_stands_twice_or_out_of_order_is_bad_data() {
     let db = Damselfly::in_memory();
     for (what, body) in [
@@ -274,6 +303,15 @@ fn what_stands_twice_or_out_of_order_is_bad_data() {
         ("a field without a value", b"\x10\x0a\x0a\x00\x00\x00\x01\x00\x81f\x02\xff"),
         ("a zipmap with a wrong count", b"\x09\x08\x02\x01f\x01\x00v\xff"),
         ("a zipmap that ends early", b"\x09\x07\x01\x01f\x05\x00v\xff"),
+        ("a member of a sorted set twice", b"\x03\x02\x01a\x011\x01a\x012"),
+        ("a score that is NaN", b"\x03\x01\x01a\xfd"),
+        ("a binary score that is NaN", b"\x05\x01\x01a\x00\x00\x00\x00\x00\x00\xf8\x7f"),
+        ("a score that is no number", b"\x03\x01\x01a\x01x"),
+        (
+            "a score in a listpack that is no number",
+            b"\x11\x0d\x0d\x00\x00\x00\x02\x00\x81a\x02\x81b\x02\xff",
+        ),
+        ("a member without a score", b"\x11\x0a\x0a\x00\x00\x00\x01\x00\x81a\x02\xff"),
         ("a deadline before 1970", b"\x16\x01\x01f\x01v\xfe\xff\xff\xff\xff\xff\xff\xff"),
     ] {
         for version in [10, 80] {

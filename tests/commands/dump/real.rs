@@ -134,6 +134,24 @@ fn cases() -> Vec<Case> {
         &["HGETALL k"],
         false,
     );
+    let zsets: &[&str] = &["ZRANGE k 0 -1 WITHSCORES", "OBJECT ENCODING k"];
+    let scored = |n: i32| (0..n).flat_map(|n| [(n * 7 % 50 - 20).to_string(), format!("member {n}")]);
+    add("a sorted set", &[], vec![long("ZADD k", scored(60))], zsets, true);
+    add(
+        "a sorted set of fractions",
+        &[],
+        vec![argv("ZADD k 0.5 a -1.25 b inf c -inf d 0.1 e 1e300 f")],
+        zsets,
+        false,
+    );
+    add("a large sorted set", &[], vec![long("ZADD k", scored(1000))], zsets, true);
+    add(
+        "a sorted set with a long member",
+        &[],
+        vec![long("ZADD k", ["0.1".into(), "m".repeat(65)].into_iter())],
+        zsets,
+        true,
+    );
     let disputed = ["f".to_owned(), "y".repeat(16_378), "g".to_owned(), "z".to_owned()];
     add(
         "a hash with a value of a disputed length",
@@ -156,6 +174,17 @@ fn sorted(line: &str, value: Value) -> Value {
             let mut pairs: Vec<Vec<Value>> = items.chunks(2).map(<[Value]>::to_vec).collect();
             pairs.sort();
             Value::Array(pairs.concat())
+        }
+        // Redis 7.0 spelled 0.1 with seventeen digits.
+        Value::Array(items) if line.starts_with("ZRANGE") => {
+            let shortest = |item: Value| match item {
+                Value::Bulk(text) => {
+                    let score = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<f64>().ok());
+                    Value::Bulk(score.map_or(text, |score| format!("{score:?}").into_bytes()))
+                }
+                other => other,
+            };
+            Value::Array(items.into_iter().map(shortest).collect())
         }
         // Redis 7.0 knew no listpack for a list or a set.
         Value::Bulk(name) if line.starts_with("OBJECT ENCODING") && name == b"quicklist" => {
@@ -206,6 +235,7 @@ const DEFAULTS: &[&str] = &[
     "hash-max-listpack-value 64",
     "set-max-intset-entries 512",
     "zset-max-listpack-entries 128",
+    "zset-max-listpack-value 64",
     "stream-node-max-entries 100",
 ];
 
