@@ -245,6 +245,9 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
     let word = |at: usize| argv.get(at).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
     let any = || Value::Simple(b"(anything)".to_vec());
     match (word(0).as_slice(), word(1).as_slice(), reply) {
+        // Valkey takes a key of this name for the word; and it takes no cursor below zero.
+        (b"HGETEX" | b"HSETEX", b"FIELDS", _) => any(),
+        (b"HSCAN", ..) if argv.get(2).is_some_and(|cursor| cursor.starts_with(b"-")) => any(),
         (_, _, error @ Value::Error(_)) => error,
         (
             b"KEYS" | b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP",

@@ -35,6 +35,7 @@ pub use bitmap::{BitOp, BitUnit, Bitfield, IntWidth, Overflow};
 pub use blocking::Blocking;
 pub use dump::RestoreOptions;
 pub use error::{Error, OpenError, Result};
+pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;

@@ -71,11 +71,8 @@ pub(super) fn hrandfield(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let reply_bytes_max = keys.shard().settings.string_bytes_max;
-    let mut seed = keys.shard().random();
-    let random = move || {
-        seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        seed.rotate_left(29)
-    };
+    let mut choices = keys.random_choices();
+    let random = move || choices.next();
     if args.left() == 0 {
         let pair = keys.hash(key)?.and_then(|hash| hash.random(random));
         write_optional(pair.map(|(field, _)| field), out);

@@ -17,17 +17,21 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
-         type zcard",
+        "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime \
+         object|refcount scard sismember strlen touch type zcard",
     ),
-    ("RW insert", "append linsert lpush lpushx rpush rpushx sadd"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move setbit zincrby"),
+    ("RW insert", "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd"),
+    (
+        "RW access update",
+        "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
+    ),
     ("RW access update variable_flags", "bitfield set"),
     (
         "RW access delete",
-        "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel lmpop lpop rpop spop zmpop zpopmax zpopmin",
+        "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel hgetdel lmpop lpop rpop spop zmpop zpopmax \
+         zpopmin",
     ),
-    ("RW delete", "lrem ltrim srem zrem zremrangebylex zremrangebyrank zremrangebyscore"),
+    ("RW delete", "hdel lrem ltrim srem zrem zremrangebylex zremrangebyrank zremrangebyscore"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
@@ -60,12 +64,12 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl \
-         spop srandmember sscan time ttl zrandmember zscan",
+        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
+         object|refcount pttl spop srandmember sscan time ttl zrandmember zscan",
     ),
     (
         "nondeterministic_output_order",
-        "command command|docs command|info command|list sdiff sinter smembers sunion",
+        "command command|docs command|info command|list hgetall hkeys hvals sdiff sinter smembers sunion",
     ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
@@ -127,6 +131,7 @@ const SYSTEM: &str = "debug";
 const DEPRECATED: &[(&str, &str, &str)] = &[
     ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     ("getset", "6.2.0", "`SET` with the `!GET` argument"),
+    ("hmset", "4.0.0", "`HSET` with multiple field-value pairs"),
     ("psetex", "2.6.12", "`SET` with the `PX` argument"),
     ("quit", "7.2.0", "just closing the connection"),
     ("rpoplpush", "6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
@@ -198,6 +203,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ],
     ),
+    ("hdel", &[("2.4.0", "Accepts multiple `field` arguments.")]),
     (
         "hello",
         &[(
@@ -205,6 +211,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "`protover` made optional; when called without arguments the command reports the current connection's context.",
         )],
     ),
+    ("hset", &[("4.0.0", "Accepts multiple `field` and `value` arguments.")]),
     ("info", &[("7.0.0", "Added support for taking multiple section arguments.")]),
     ("lpop", &[("6.2.0", "Added the `count` argument.")]),
     ("lpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
