@@ -531,7 +531,7 @@ impl<'a> SetMut<'a> {
 /// Takes a random entry of a table and shows its key to `f`.
 fn pop_from<R>(dict: &mut Dict, random: &mut Random, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
     // The key leaves with its entry, so it is copied to be found by: on the stack, if it is short.
-    let key: SmallVec<[u8; 64]> = SmallVec::from_slice(dict.random(|| random.next())?.key);
+    let key: SmallVec<[u8; 64]> = SmallVec::from_slice(dict.random(|| random.number())?.key);
     dict.remove(&key);
     Some(f(Element::Bytes(&key)))
 }
