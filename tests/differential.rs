@@ -5,8 +5,8 @@
 //! replies are compared byte for byte, but for those that are not ordered or tell the time. At a script's end the data
 //! are compared. A difference is shrunk by leaving commands out.
 //!
-//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` repeats a run, `DIFFERENTIAL_GROUP` keeps to one
-//! family (`hash`) and the commands for keys of any type. Where `VALKEY_ORACLE` gives a newer
+//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` repeats a run, `DIFFERENTIAL_FAMILY` keeps to a
+//! family of commands (`sorted-set`), and `DIFFERENTIAL_CONFIG` sets something before each script. Where `VALKEY_ORACLE` gives a newer
 //! server too, a reply is right that agrees with either.
 
 mod common;
@@ -85,7 +85,7 @@ fn replies_are_those_of_redis_whatever_the_commands() {
     let given = std::env::var("DIFFERENTIAL_SEED").ok().and_then(|text| text.parse::<u64>().ok());
     let first = given.unwrap_or_else(Random::seed);
     println!("DIFFERENTIAL_SEED={first}");
-    let generator = Generator::new();
+    let generator = Generator::of(std::env::var("DIFFERENTIAL_FAMILY").ok().as_deref());
     let watch = Stopwatch::start();
     let (mut scripts, mut commands) = (0u64, 0);
     let mut findings: BTreeMap<String, String> = BTreeMap::new();
@@ -161,6 +161,13 @@ fn shrink(oracles: &Oracles, mut script: Vec<Argv>, mut found: Difference) -> (V
 
 fn play(oracles: &Oracles, script: &[Argv]) -> (Option<Difference>, BTreeSet<String>) {
     let mut places = oracles.places();
+    if let Ok(setting) = std::env::var("DIFFERENTIAL_CONFIG") {
+        let words = ["CONFIG", "SET"].into_iter().chain(setting.split(' '));
+        let argv: Argv = words.map(|word| word.as_bytes().to_vec()).collect();
+        if let Some(text) = places.differ(&argv, &argv) {
+            return (Some(Difference { at: 0, command: argv, text }), places.worked);
+        }
+    }
     for (at, argv) in script.iter().enumerate() {
         if let Some(text) = places.differ(argv, argv) {
             return (Some(Difference { at, command: argv.clone(), text }), places.worked);

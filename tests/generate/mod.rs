@@ -67,18 +67,20 @@ struct Made {
 
 impl Generator {
     pub fn new() -> Self {
+        Self::of(None)
+    }
+
+    /// Of the commands of one family, and of keys.
+    pub fn of(family: Option<&str>) -> Self {
         let mut commands = Vec::new();
         // What Redis never had is for those who compare with Valkey, too.
         let newer = std::env::var_os("VALKEY_ORACLE").is_some();
-        // To look at one family, beside the commands for keys of any type.
-        let family = std::env::var("DIFFERENTIAL_GROUP").ok();
-        let in_family = |group: Group| {
-            family.as_deref().is_none_or(|family| family == group.name() || group == Group::Generic)
-        };
+        let wanted =
+            |group: Group| family.is_none_or(|family| group.name() == family || group == Group::Generic);
         for entry in TABLE.entries().iter().filter(|entry| {
             !LEFT_OUT.contains(&entry.command.name)
                 && (newer || !entry.command.since.starts_with("9."))
-                && in_family(entry.command.group)
+                && wanted(entry.command.group)
         }) {
             add(&mut commands, entry, &[]);
         }
