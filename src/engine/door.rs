@@ -108,6 +108,8 @@ pub struct Entered<'e> {
     no_touch: bool,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
+    /// Waiters that have ended but stand in queues still, and are to be told likewise.
+    pub(super) ended: Vec<Arc<Waiter>>,
     /// Whether the thread for background work is to be woken once the doors are left.
     pub(super) poke: bool,
 }
@@ -134,7 +136,7 @@ impl<'e> Entered<'e> {
 
     fn over(engine: &'e Engine, guards: SmallVec<[(usize, Guard<'e>); 4]>, view: View) -> Self {
         let View { db, now_ms, no_touch } = view;
-        Self { engine, guards, db, now_ms, no_touch, served: Vec::new(), poke: false }
+        Self { engine, guards, db, now_ms, no_touch, served: Vec::new(), ended: Vec::new(), poke: false }
     }
 
     /// The engine whose shards these are.
@@ -249,6 +251,7 @@ impl Drop for Entered<'_> {
             engine.retire_served(&waiter);
             waiter.notify();
         }
+        self.ended.drain(..).for_each(|waiter| waiter.notify());
     }
 }
 

@@ -24,9 +24,12 @@ mod zsets;
 pub use entry::Type;
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
+pub use streams::StreamChange;
 pub use strings::Condition;
 
+use arena::Handle;
 use db::{Db, Object};
+use entry::{Head, Kind};
 use table::NEVER;
 use waiters::Waiters;
 
@@ -202,17 +205,24 @@ impl Shard {
     /// Empties a database and returns what it held, to be freed outside the door. O(1).
     pub fn flush(&mut self, db: usize) -> Db {
         self.stats.dirty += self.dbs[db].len() as u64;
+        if self.waiters.mind_loss() {
+            self.offer_all(db);
+        }
         std::mem::take(&mut self.dbs[db])
     }
 
     /// Exchanges two databases, which the engine counts as one change of all shards. O(keys waited for).
     pub fn swap(&mut self, a: usize, b: usize) {
         self.dbs.swap(a, b);
-        for db in [a, b] {
-            let keys: Vec<ReadyKey> =
-                self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
-            self.ready.extend(keys);
-        }
+        self.offer_all(a);
+        self.offer_all(b);
+    }
+
+    /// Gives everyone a look who waits for a key of a database.
+    fn offer_all(&mut self, db: usize) {
+        let keys: Vec<ReadyKey> =
+            self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
+        self.ready.extend(keys);
     }
 
     /// The earliest deadline that was given since the last call; [`NEVER`] when none was.
@@ -231,6 +241,13 @@ impl Shard {
     #[must_use]
     pub fn has_garbage(&self) -> bool {
         !self.garbage.is_empty()
+    }
+
+    /// Whether whoever leaves has something to see to: keys to offer, or large objects to free.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.has_garbage() || !self.ready.is_empty()
     }
 
     /// The earliest time at which a key may be due; [`NEVER`] when no key has a deadline. O(segments).
@@ -268,12 +285,25 @@ impl Shard {
         let due_ms = if due_ms == NEVER { NEVER } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
         for slot in &expired {
+            self.note_loss(db, slot.handle);
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
             }
         }
         self.stats.expired += expired.len() as u64;
         ExpiryStep { expired: expired.len(), next }
+    }
+
+    /// Gives those a look who mind that a key's value is about to go. O(1) where nobody does.
+    #[inline]
+    fn note_loss(&mut self, db: usize, handle: Handle) {
+        if self.waiters.mind_loss() {
+            let bytes = self.dbs[db].bytes(handle);
+            let head = Head::of(bytes);
+            if head.kind == Kind::StreamObject && self.waiters.wanted(db, head.key(bytes)) {
+                self.ready.push(ReadyKey { db, key: head.key(bytes).to_vec() });
+            }
+        }
     }
 
     /// Keeps a removed object for the reaper where freeing it takes long, and frees it here where it does not.

@@ -1,6 +1,7 @@
 //! Commands made from the command table.
 
 mod random;
+mod stream;
 mod syntax;
 
 pub use random::Random;
@@ -47,7 +48,8 @@ const LEFT_OUT: &[&str] = &[
     "WAITAOF",
 ];
 
-const KEYS: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"", b"\x00\xff\r\n"];
+const KEYS: &[&[u8]] =
+    &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"s1", b"s2", b"", b"\x00\xff\r\n"];
 
 /// Makes scripts.
 pub struct Generator {
@@ -127,7 +129,7 @@ impl Made {
     fn argv(&self, random: &mut Random) -> Argv {
         let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
         let first = argv.len();
-        fill(&self.syntax, &mut argv, random);
+        fill(&self.syntax, self.command.group, &mut argv, random);
         if let Keys::Counted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
@@ -144,8 +146,9 @@ impl Made {
         if random.one_in(40) && argv.len() > first {
             argv.remove(first + random.below(argv.len() - first));
         }
+        stream::repair(self, &mut argv, random);
         // Nobody serves these scripts, so a wait has to end by itself.
-        if self.command.flags.has(Flag::Blocking) {
+        if self.command.flags.has(Flag::Blocking) && self.command.group != Group::Stream {
             let last = argv.len() - 1;
             for (at, arg) in argv.iter_mut().enumerate().skip(first) {
                 let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<f64>().ok());
@@ -188,7 +191,7 @@ fn spell(word: &str, random: &mut Random) -> Vec<u8> {
     }
 }
 
-fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
+fn fill(nodes: &[Node], group: Group, argv: &mut Argv, random: &mut Random) {
     // `numkeys` is what follows, so it is filled in once that is there.
     let mut counted = None;
     for node in nodes {
@@ -198,18 +201,18 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
                 counted = Some(argv.len());
                 argv.push(Vec::new());
             }
-            Node::Argument(name) => argv.push(argument(name, random)),
+            Node::Argument(name) => argv.push(argument(name, group, random)),
             Node::Optional(nodes) => {
                 if random.one_in(3) {
-                    fill(nodes, argv, random);
+                    fill(nodes, group, argv, random);
                 }
             }
             Node::Repeated(nodes) => {
                 for _ in 0..[0, 0, 0, 1, 1, 2, 3, 9][random.below(8)] {
-                    fill(nodes, argv, random);
+                    fill(nodes, group, argv, random);
                 }
             }
-            Node::Choice(choices) => fill(&choices[random.below(choices.len())], argv, random),
+            Node::Choice(choices) => fill(&choices[random.below(choices.len())], group, argv, random),
         }
         if let Some(at) = counted
             && argv.len() > at + 1
@@ -225,7 +228,12 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
 }
 
 /// What may stand for a name in a syntax.
-fn argument(name: &str, random: &mut Random) -> Vec<u8> {
+fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
+    if group == Group::Stream
+        && let Some(argument) = stream::argument(name, random)
+    {
+        return argument;
+    }
     match name {
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
@@ -256,7 +264,7 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "STRING", "none"]),
+        "type" => one_of(random, &["string", "list", "hash", "stream", "STRING", "none"]),
         "pivot" | "element" if random.one_in(2) => small(random),
         _ => value(random),
     }

@@ -222,6 +222,8 @@ pub(super) enum Find {
     Range { first: usize, last: i32, step: usize },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// Half of what stands behind the word `STREAMS`, which is looked for from this position on.
+    Streams(usize),
     /// Only the command can say.
     Unknown,
 }
@@ -255,6 +257,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
             }
             Keys::Counted(at) => Find::Counted(at),
+            // In the shortest form the name of XREADGROUP has its group in front of the word.
+            Keys::Streams => Find::Streams(if command.flags.has(Flag::Write) { 4 } else { 1 }),
         };
         let note = notes.get(at).copied().filter(|note| !note.is_empty());
         KeySpec {
@@ -277,7 +281,7 @@ pub(super) fn has_keys(command: &Command) -> bool {
 /// First key, last key, step, as `COMMAND INFO` showed them before there were key specifications.
 pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
-        Keys::None | Keys::Counted(_) => (0, 0, 0),
+        Keys::None | Keys::Counted(_) | Keys::Streams => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
     }
@@ -306,8 +310,9 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
         (Flag::AllowBusy, "allow_busy"),
     ];
     let flags = command.flags;
-    // Redis looks for keys that a range does not cover; a count in front of them is such a case.
-    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_));
+    // Redis looks for keys that a range does not cover; a count or a word in front of them is such a case.
+    let movable =
+        |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::Streams);
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
 

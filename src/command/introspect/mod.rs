@@ -145,7 +145,7 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
     }
     out.bulk(b"flags");
     write_words(&spec.uses, out);
-    let mut part = |part: &str, kind: &str, fields: &[(&str, i64)]| {
+    let part = |out: &mut dyn Sink, part: &str, kind: &str, fields: &[(&str, i64)]| {
         out.bulk(part.as_bytes());
         out.map(2);
         out.bulk(b"type");
@@ -159,17 +159,30 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
     };
     match spec.find {
         Find::Range { first, last, step } => {
-            part("begin_search", "index", &[("index", first as i64)]);
+            part(out, "begin_search", "index", &[("index", first as i64)]);
             let fields = [("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)];
-            part("find_keys", "range", &fields);
+            part(out, "find_keys", "range", &fields);
         }
         Find::Counted(at) => {
-            part("begin_search", "index", &[("index", at as i64)]);
-            part("find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+            part(out, "begin_search", "index", &[("index", at as i64)]);
+            part(out, "find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+        }
+        Find::Streams(from) => {
+            out.bulk(b"begin_search");
+            out.map(2);
+            out.bulk(b"type");
+            out.bulk(b"keyword");
+            out.bulk(b"spec");
+            out.map(2);
+            out.bulk(b"keyword");
+            out.bulk(b"STREAMS");
+            out.bulk(b"startfrom");
+            out.int(from as i64);
+            part(out, "find_keys", "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
         }
         Find::Unknown => {
-            part("begin_search", "unknown", &[]);
-            part("find_keys", "unknown", &[]);
+            part(out, "begin_search", "unknown", &[]);
+            part(out, "find_keys", "unknown", &[]);
         }
     }
 }
