@@ -5,7 +5,8 @@
 //! replies are compared byte for byte, but for those that are not ordered or tell the time. At a script's end the data
 //! are compared. A difference is shrunk by leaving commands out.
 //!
-//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` repeats a run. Where `VALKEY_ORACLE` gives a newer
+//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` repeats a run, `DIFFERENTIAL_GROUP` (`stream`)
+//! keeps to one group of commands. Where `VALKEY_ORACLE` gives a newer
 //! server too, a reply is right that agrees with either.
 
 mod common;

@@ -71,6 +71,9 @@ impl Generator {
         for entry in TABLE.entries().iter().filter(|entry| !LEFT_OUT.contains(&entry.command.name)) {
             add(&mut commands, entry, &[]);
         }
+        if let Ok(group) = std::env::var("DIFFERENTIAL_GROUP") {
+            commands.retain(|made| made.command.group.name() == group);
+        }
         Self { commands }
     }
 

@@ -17,8 +17,12 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type",
+        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type \
+         xlen",
     ),
+    ("RO access", "xreadgroup"),
+    ("RW delete", "xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim"),
+    ("RW insert", "xgroup|create xgroup|createconsumer"),
     ("RW insert", "append linsert lpush lpushx rpush rpushx"),
     ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
     ("RW access update variable_flags", "set"),
@@ -39,6 +43,7 @@ const KEY_USES: ByName = &[
 const KEY_NOTES: &[(&str, &[&str])] = &[
     ("getex", &["RW and UPDATE because it changes the TTL"]),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
+    ("xadd", &["UPDATE instead of INSERT because of the optional trimming feature"]),
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
     ("sort_ro", &["", SORT_BY_NOTE]),
 ];
@@ -52,7 +57,7 @@ const TIPS: ByName = &[
     (
         "nondeterministic_output",
         "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl time \
-         ttl",
+         ttl xadd xautoclaim xclaim xinfo|consumers xpending xtrim",
     ),
     ("nondeterministic_output_order", "command command|docs command|info command|list"),
     (
@@ -213,6 +218,40 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
+    (
+        "xadd",
+        &[
+            ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+            ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ],
+    ),
+    (
+        "xautoclaim",
+        &[(
+            "7.0.0",
+            "Added an element to the reply array, containing deleted entries the command cleared from the PEL",
+        )],
+    ),
+    ("xgroup|create", &[("7.0.0", "Added the `entries_read` named argument.")]),
+    ("xgroup|setid", &[("7.0.0", "Added the optional `entries_read` argument.")]),
+    ("xinfo|consumers", &[("7.2.0", "Added the `inactive` field, and changed the meaning of `idle`.")]),
+    ("xinfo|groups", &[("7.0.0", "Added the `entries-read` and `lag` fields")]),
+    (
+        "xinfo|stream",
+        &[
+            ("6.0.0", "Added the `FULL` modifier."),
+            (
+                "7.0.0",
+                "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
+            ),
+            ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        ],
+    ),
+    ("xpending", &[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")]),
+    ("xrange", &[("6.2.0", "Added exclusive ranges.")]),
+    ("xrevrange", &[("6.2.0", "Added exclusive ranges.")]),
+    ("xsetid", &[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")]),
+    ("xtrim", &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")]),
 ];
 
 /// Where a key specification finds its keys.

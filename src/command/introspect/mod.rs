@@ -394,7 +394,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     };
     let mut keys: Vec<UsedKey<'a>> = Vec::new();
     if !counted_wrong {
-        for (at, place) in command.keys.positions(argv).enumerate() {
+        for (at, place) in spec_positions(command.keys, &specs, argv).enumerate() {
             let spec = specs.get(at).filter(|spec| spec.find != Find::Unknown).or(specs.first());
             if let (Some(key), Some(spec)) = (argv.get(place), spec) {
                 keys.push((key, spec.uses.clone()));
@@ -406,6 +406,30 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
         return Err(CommandError::text("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
+}
+
+/// Where the keys stand by the specification, which for a word takes the first one of that spelling.
+fn spec_positions(keys: Keys, specs: &[KeySpec], argv: &[&[u8]]) -> impl Iterator<Item = usize> + use<> {
+    let by_word = specs.iter().find_map(|spec| match spec.find {
+        Find::Streams(from) => {
+            let words = argv.iter().skip(from);
+            Some(
+                words
+                    .into_iter()
+                    .position(|word| word.eq_ignore_ascii_case(b"STREAMS"))
+                    .map(|at| from + at + 1),
+            )
+        }
+        _ => None,
+    });
+    let (range, rest) = match by_word {
+        Some(first) => {
+            let first = first.unwrap_or(argv.len());
+            (first..first + (argv.len() - first) / 2, None)
+        }
+        None => (0..0, Some(keys.positions(argv))),
+    };
+    range.chain(rest.into_iter().flatten())
 }
 
 /// Two commands use their keys according to their options.

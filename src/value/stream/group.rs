@@ -366,6 +366,18 @@ impl Group {
         done.next = next.unwrap_or(Id::MIN);
         done
     }
+
+    /// Panics where the two sides of what is pending do not agree.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let ids: usize = self.consumers().map(|consumer| consumer.pending.len()).sum();
+        assert_eq!(ids, self.pending.len());
+        for (&number, consumer) in self.numbers.values().zip(self.consumers()) {
+            assert!(consumer.pending.iter().all(|id| self.pending[id].consumer == number));
+        }
+        assert_eq!(self.names_bytes, 2 * self.numbers.keys().map(|name| name.len()).sum::<usize>());
+        assert_eq!(self.consumers.len(), self.numbers.len() + self.vacant.len());
+    }
 }
 
 /// Whether a delivery was made less than so long ago.

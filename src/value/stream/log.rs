@@ -354,4 +354,23 @@ impl Log {
             std::cmp::Ordering::Greater => None,
         }
     }
+
+    /// Panics where the accounts do not say what the nodes hold.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let sum = |f: fn(&Node) -> usize| self.nodes.values().map(f).sum::<usize>();
+        assert_eq!(self.heap_bytes, sum(|node| NODE_BYTES + node.capacity()));
+        assert_eq!(self.length, sum(Node::live) as u64);
+        for (&base, node) in &self.nodes {
+            let redis = node.to_redis();
+            assert_eq!(redis.len(), node.redis_len());
+            let mut at = node.start();
+            let mut entries = 0;
+            while let Some(entry) = node.entry_at(base, at) {
+                at = entry.end;
+                entries += 1;
+            }
+            assert_eq!((at, entries), (node.end_at(), node.entries()));
+        }
+    }
 }
