@@ -684,7 +684,7 @@ fn plays(steps: &[Step], shards: u32) -> Result<(), String> {
             }
             Step::Leave(client) => {
                 let Some(actor) = clients.get_mut(client) else { continue };
-                engine.disconnect(&actor.session);
+                engine.disconnect(&mut actor.session);
                 *actor = connect();
                 model.waiting.retain(|waiting| waiting.client != *client);
                 if let Some(Given::Element { key, element, left, moved_to }) = model.given.remove(client) {
@@ -727,7 +727,7 @@ fn plays(steps: &[Step], shards: u32) -> Result<(), String> {
         }
     }
     for client in clients.values() {
-        engine.disconnect(&client.session);
+        engine.disconnect(&mut client.session);
     }
     let blocked = engine.stats().blocked.load(Ordering::Relaxed);
     if blocked == 0 { Ok(()) } else { Err(format!("{blocked} are blocked, and nobody is there")) }

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use super::write_help;
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::reply::Sink;
 
 /// The family's rows.
@@ -47,7 +47,7 @@ const CONFIG: &[Command] = &[
 /// In process: `engine.settings().get(patterns)`. Reference: <https://valkey.io/commands/config-get/>
 fn get(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -65,13 +65,14 @@ fn get(
 /// In process: `engine.settings().set(pairs)`. Reference: <https://valkey.io/commands/config-set/>
 fn set(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let (pairs, []) = args.rest().as_chunks::<2>() else { return Err(CommandError::Syntax) };
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|&[name, value]| (name, value)).collect();
     engine.settings().set(&pairs).map_err(|error| CommandError::from(error.to_string()))?;
+    engine.follow_settings();
     out.ok();
     Ok(())
 }
@@ -81,7 +82,7 @@ fn set(
 /// In process: `engine.reset_stats()`. Reference: <https://valkey.io/commands/config-resetstat/>
 fn resetstat(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -95,7 +96,7 @@ fn resetstat(
 /// In process: `engine.settings().rewrite()`. Reference: <https://valkey.io/commands/config-rewrite/>
 fn rewrite(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -105,7 +106,12 @@ fn rewrite(
 }
 
 /// Reference: <https://valkey.io/commands/config-help/>
-fn help(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn help(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     write_help(
         out,
         "CONFIG",

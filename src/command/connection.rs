@@ -8,7 +8,7 @@ use super::client::{set_name, validate_name};
 use super::error::CommandError;
 use super::info::REDIS_VERSION;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::reply::{Protocol, Sink};
 
 /// The one user there is.
@@ -41,18 +41,35 @@ pub const COMMANDS: &[Command] = &[
     row("SELECT", 2, &[Loading, Stale, Fast], Keys::None, Run::Session(select))
         .of(Group::Connection, "1.0.0")
         .doc("index", "Changes the selected database.", "O(1)"),
-    row("QUIT", -1, &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy], Keys::None, Run::Session(quit))
-        .of(Group::Connection, "1.0.0")
-        .doc("", "Closes the connection.", "O(1)"),
-    row("RESET", 1, &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy], Keys::None, Run::Session(reset))
-        .of(Group::Connection, "6.2.0")
-        .doc("", "Resets the connection.", "O(1)"),
+    row(
+        "QUIT",
+        -1,
+        &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, NotQueued],
+        Keys::None,
+        Run::Session(quit),
+    )
+    .of(Group::Connection, "1.0.0")
+    .doc("", "Closes the connection.", "O(1)"),
+    row(
+        "RESET",
+        1,
+        &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, NotQueued],
+        Keys::None,
+        Run::Session(reset),
+    )
+    .of(Group::Connection, "6.2.0")
+    .doc("", "Resets the connection.", "O(1)"),
 ];
 
 /// Replies `PONG`, or with the message. Errors: the wrong number of arguments. O(1).
 ///
 /// Reference: <https://valkey.io/commands/ping/>
-fn ping(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn ping(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     let message = args.try_next();
     args.end().map_err(|_| CommandError::WrongArity("ping"))?;
     match message {
@@ -65,7 +82,12 @@ fn ping(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) ->
 /// Replies with the message. O(1).
 ///
 /// Reference: <https://valkey.io/commands/echo/>
-fn echo(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn echo(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.bulk(args.required()?);
     Ok(())
 }
@@ -76,7 +98,7 @@ fn echo(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) ->
 /// Reference: <https://valkey.io/commands/auth/>
 fn auth(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -100,7 +122,7 @@ fn auth(
 /// Without a password the user takes any.
 fn authenticate(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     user: &[u8],
     password: &[u8],
 ) -> Result<(), CommandError> {
@@ -118,7 +140,7 @@ fn authenticate(
 /// Reference: <https://valkey.io/commands/hello/>
 fn hello(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -187,7 +209,7 @@ fn write_server(session: &Session, out: &mut dyn Sink) {
 /// Reference: <https://valkey.io/commands/select/>
 fn select(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -206,7 +228,12 @@ fn select(
 /// Replies `OK` and closes the connection; also where replies are off, in which case Redis leaves it open. O(1).
 ///
 /// Reference: <https://valkey.io/commands/quit/>
-fn quit(session: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn quit(
+    session: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     session.closing = true;
     out.ok();
     Ok(())
@@ -218,10 +245,13 @@ fn quit(session: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink)
 /// Reference: <https://valkey.io/commands/reset/>
 fn reset(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
+    // What was queued and watched goes first; there may be none.
+    let _ = engine.engine().discard(session);
+    engine.engine().unwatch(session);
     session.reset();
     session.set_authenticated(!engine.has_password());
     out.set_protocol(Protocol::Resp2);

@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use super::write_help;
 use crate::config::Allowed;
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::reply::{Protocol, Sink};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub const COMMANDS: &[Command] =
 /// Reference: <https://redis.io/docs/latest/commands/debug/>
 fn debug(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -83,21 +83,27 @@ fn number_of(text: &[u8]) -> i64 {
 }
 
 /// Keeps everybody out of all shards for a time, so that the whole server stands still.
-fn sleep(engine: &Engine, seconds: &[u8]) {
+fn sleep(engine: &mut Reach<'_, '_>, seconds: &[u8]) {
     const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
     let seconds = parse_float(seconds).unwrap_or(0.0).max(0.0);
     engine.stall(Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST));
 }
 
 /// Says how a key is stored, in the form that clients take apart.
-fn object(session: &Session, engine: &Engine, key: &[u8], out: &mut dyn Sink) -> Result<(), CommandError> {
-    let mut entered = engine.enter_all(session.db);
-    let (mut keyspace, key) = entered.at(key);
-    let encoding = keyspace.encoding(key).ok_or(CommandError::NoSuchKey)?;
-    let idle = keyspace.idle_seconds(key).unwrap_or(0);
-    let bytes = keyspace.memory_bytes(key).unwrap_or(0);
-    let used_at = (keyspace.now_ms() / 1000).saturating_sub(idle) & 0xFF_FFFF;
-    drop(entered);
+fn object(
+    session: &Session,
+    engine: &mut Reach<'_, '_>,
+    key: &[u8],
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
+    let (encoding, idle, bytes, used_at) = engine.with_all(session.db, |entered| {
+        let (mut keyspace, key) = entered.at(key);
+        let encoding = keyspace.encoding(key).ok_or(CommandError::NoSuchKey)?;
+        let idle = keyspace.idle_seconds(key).unwrap_or(0);
+        let bytes = keyspace.memory_bytes(key).unwrap_or(0);
+        let used_at = (keyspace.now_ms() / 1000).saturating_sub(idle) & 0xFF_FFFF;
+        Ok::<_, CommandError>((encoding, idle, bytes, used_at))
+    })?;
     // There is no address to show: a value moves as it grows.
     out.simple(&format!(
         "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{bytes} lru:{used_at} lru_seconds_idle:{idle}"
@@ -108,7 +114,7 @@ fn object(session: &Session, engine: &Engine, key: &[u8], out: &mut dyn Sink) ->
 /// Writes many keys at once. Ends when the client is killed.
 fn populate(
     session: &Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &[&[u8]],
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {

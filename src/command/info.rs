@@ -7,7 +7,7 @@
 use super::args::Args;
 use super::error::CommandError;
 use super::table::{Entry, TABLE};
-use crate::engine::{Engine, Session};
+use crate::engine::{Engine, Reach, Session};
 use crate::process;
 use crate::reply::Sink;
 use std::fmt::{Display, Write as _};
@@ -21,14 +21,14 @@ struct Section {
     name: &'static str,
     heading: &'static str,
     default: bool,
-    write: fn(&mut Text, &Engine),
+    write: fn(&mut Text, &mut Reach<'_, '_>),
 }
 
 const fn section(
     name: &'static str,
     heading: &'static str,
     default: bool,
-    write: fn(&mut Text, &Engine),
+    write: fn(&mut Text, &mut Reach<'_, '_>),
 ) -> Section {
     Section { name, heading, default, write }
 }
@@ -57,7 +57,7 @@ const SECTIONS: &[Section] = &[
 /// <https://valkey.io/commands/info/>
 pub(super) fn info(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -67,7 +67,7 @@ pub(super) fn info(
 
 /// What `INFO` answers with these arguments. Enters one shard after another.
 #[must_use]
-pub fn text(engine: &Engine, wanted: &[&[u8]]) -> String {
+pub fn text(engine: &mut Reach<'_, '_>, wanted: &[&[u8]]) -> String {
     let asked = |name: &str| wanted.iter().any(|arg| arg.eq_ignore_ascii_case(name.as_bytes()));
     let everything = asked("everything");
     let default = wanted.is_empty() || asked("default");
@@ -142,7 +142,7 @@ fn setting(engine: &Engine, name: &str) -> String {
     engine.settings().get(&[name.as_bytes()]).pop().map_or_else(String::new, |(_, value)| value)
 }
 
-fn server(text: &mut Text, engine: &Engine) {
+fn server(text: &mut Text, engine: &mut Reach<'_, '_>) {
     let settings = engine.settings();
     let now_us = engine.clock().now_us();
     let uptime = (now_us / 1000).saturating_sub(engine.started_ms()) / 1000;
@@ -189,7 +189,7 @@ fn server(text: &mut Text, engine: &Engine) {
     }
 }
 
-fn clients(text: &mut Text, engine: &Engine) {
+fn clients(text: &mut Text, engine: &mut Reach<'_, '_>) {
     let clients = engine.clients();
     let input = clients.iter().map(|client| client.query_bytes.load(Relaxed)).max().unwrap_or(0);
     let output = clients.iter().map(|client| client.output_bytes.load(Relaxed)).max().unwrap_or(0);
@@ -229,7 +229,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn of(engine: &Engine) -> Self {
+    pub(super) fn of(engine: &mut Reach<'_, '_>) -> Self {
         let figures = engine.db_figures();
         let client_bytes = engine
             .clients()
@@ -285,7 +285,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn memory(text: &mut Text, engine: &Engine) {
+fn memory(text: &mut Text, engine: &mut Reach<'_, '_>) {
     let memory = Memory::of(engine);
     let (fragmentation, fragmentation_bytes) = memory.fragmentation();
     text.bytes("used_memory", memory.used_bytes());
@@ -344,7 +344,7 @@ fn memory(text: &mut Text, engine: &Engine) {
     ]);
 }
 
-fn persistence(text: &mut Text, engine: &Engine) {
+fn persistence(text: &mut Text, engine: &mut Reach<'_, '_>) {
     text.absent(
         "0",
         &["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"],
@@ -377,10 +377,12 @@ fn persistence(text: &mut Text, engine: &Engine) {
     text.absent("0", &["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
 }
 
-fn stats(text: &mut Text, engine: &Engine) {
+fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
+    let shards = engine;
+    let engine = shards.engine();
     let stats = engine.stats();
-    let totals = engine.totals();
-    let rates = stats.rates(engine);
+    let totals = shards.totals();
+    let rates = stats.rates(shards);
     let denied = stats.error_codes.get("WRONGPASS").map_or(0, |count| *count);
     let threaded = engine.settings().io_threads_effective() > 1;
     let (reads, writes) = (stats.reads.load(Relaxed), stats.writes.load(Relaxed));
@@ -449,7 +451,8 @@ fn stats(text: &mut Text, engine: &Engine) {
     text.absent("0", &["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
-fn replication(text: &mut Text, engine: &Engine) {
+fn replication(text: &mut Text, engine: &mut Reach<'_, '_>) {
+    let engine = engine.engine();
     text.fields(&[
         ("role", &"master"),
         ("connected_slaves", &0),
@@ -465,7 +468,7 @@ fn replication(text: &mut Text, engine: &Engine) {
     ]);
 }
 
-fn cpu(text: &mut Text, _: &Engine) {
+fn cpu(text: &mut Text, _: &mut Reach<'_, '_>) {
     let (whole, main) = (process::cpu_times(), process::main_thread_cpu_times());
     for (name, us) in [
         ("used_cpu_sys", whole.system_us),
@@ -479,7 +482,7 @@ fn cpu(text: &mut Text, _: &Engine) {
     }
 }
 
-fn commandstats(text: &mut Text, engine: &Engine) {
+fn commandstats(text: &mut Text, engine: &mut Reach<'_, '_>) {
     let totals = engine.totals();
     let mut write = |entry: &Entry| {
         let stats = engine.command_stats(&totals, entry.id);
@@ -499,7 +502,7 @@ fn commandstats(text: &mut Text, engine: &Engine) {
     }
 }
 
-fn errorstats(text: &mut Text, engine: &Engine) {
+fn errorstats(text: &mut Text, engine: &mut Reach<'_, '_>) {
     let codes = &engine.stats().error_codes;
     let mut counts: Vec<(String, u64)> = codes.iter().map(|entry| (entry.key().clone(), *entry)).collect();
     counts.sort_unstable();
@@ -510,11 +513,11 @@ fn errorstats(text: &mut Text, engine: &Engine) {
     }
 }
 
-fn cluster(text: &mut Text, _: &Engine) {
+fn cluster(text: &mut Text, _: &mut Reach<'_, '_>) {
     text.field("cluster_enabled", 0);
 }
 
-fn keyspace(text: &mut Text, engine: &Engine) {
+fn keyspace(text: &mut Text, engine: &mut Reach<'_, '_>) {
     for (db, figures) in engine.db_figures().iter().enumerate().filter(|(_, figures)| figures.keys > 0) {
         let _ = write!(
             text.0,

@@ -23,6 +23,7 @@ pub mod sort;
 pub mod stream;
 pub mod string;
 pub mod table;
+pub mod transaction;
 pub mod zset;
 
 use crate::reply::Sink;

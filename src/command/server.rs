@@ -5,7 +5,7 @@ use super::error::CommandError;
 use super::info::{self, Memory};
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use super::write_help;
-use crate::engine::{Engine, Entered, Session};
+use crate::engine::{Entered, Reach, Session};
 use crate::reply::Sink;
 use crate::shard::{Key, Keyspace};
 
@@ -120,7 +120,7 @@ fn flush_mode(args: &mut Args<'_>) -> Result<(), CommandError> {
 /// In process: `db.flush()`. Reference: <https://valkey.io/commands/flushdb/>
 fn flushdb(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -135,7 +135,7 @@ fn flushdb(
 /// In process: `Engine::flush(None)`. Reference: <https://valkey.io/commands/flushall/>
 fn flushall(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -151,7 +151,7 @@ fn flushall(
 /// In process: `Engine::swap_dbs`. Reference: <https://valkey.io/commands/swapdb/>
 fn swapdb(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -171,7 +171,12 @@ fn swapdb(
 /// Replies with the Unix time: seconds, and microseconds within the second.
 ///
 /// In process: `engine.clock().now_us()`. Reference: <https://valkey.io/commands/time/>
-fn time(_: &mut Session, engine: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn time(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     let now_us = engine.clock().now_us();
     out.array(2);
     let mut digits = itoa::Buffer::new();
@@ -185,7 +190,7 @@ fn time(_: &mut Session, engine: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) 
 /// In process: `engine.started_ms()`. Reference: <https://valkey.io/commands/lastsave/>
 fn lastsave(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -199,7 +204,7 @@ fn lastsave(
 /// Reference: <https://valkey.io/commands/shutdown/>
 fn shutdown(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     _: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -258,7 +263,7 @@ fn memory_usage(
 /// Replies with figures of memory under Redis' names. Reference: <https://valkey.io/commands/memory-stats/>
 fn memory_stats(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -331,7 +336,7 @@ fn memory_stats(
 /// Replies with what looks wrong about the memory, in words. Reference: <https://valkey.io/commands/memory-doctor/>
 fn memory_doctor(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -371,7 +376,7 @@ fn memory_doctor(
 /// Reference: <https://valkey.io/commands/memory-malloc-stats/>
 fn memory_malloc_stats(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -382,7 +387,7 @@ fn memory_malloc_stats(
 /// Does nothing, as in a Redis without jemalloc. Reference: <https://valkey.io/commands/memory-purge/>
 fn memory_purge(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -393,7 +398,7 @@ fn memory_purge(
 /// Reference: <https://valkey.io/commands/memory-help/>
 fn memory_help(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {

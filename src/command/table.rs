@@ -6,7 +6,7 @@
 
 use super::args::Args;
 use super::error::CommandError;
-use crate::engine::{Engine, Entered, Session, Wait};
+use crate::engine::{Entered, Reach, Session, Wait};
 use crate::reply::Sink;
 use crate::shard::{Key, Keyspace};
 use std::sync::LazyLock;
@@ -23,6 +23,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::bitmap::COMMANDS,
     super::sort::COMMANDS,
     super::dump::COMMANDS,
+    super::transaction::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::server::COMMANDS,
@@ -104,6 +105,8 @@ pub enum Flag {
     TouchesAll = 1 << 19,
     /// Its keys are optional or may be missing altogether.
     OptionalKeys = 1 << 20,
+    /// Runs at once within `MULTI`, where other commands are queued.
+    NotQueued = 1 << 21,
 }
 
 /// A set of [`Flag`]s.
@@ -225,7 +228,7 @@ pub enum Run {
     /// Like `Keys`, and may have to wait: `Some` when there was nothing to be had, and nothing was written.
     Wait(WaitFn),
     /// The client's session or the engine as a whole, with no shard entered; ends a batch.
-    Session(fn(&mut Session, &Engine, &mut Args<'_>, &mut dyn Sink) -> Result<(), CommandError>),
+    Session(fn(&mut Session, &mut Reach<'_, '_>, &mut Args<'_>, &mut dyn Sink) -> Result<(), CommandError>),
     /// A container: its subcommands run.
     Container,
 }
@@ -249,6 +252,8 @@ pub enum Group {
     Stream,
     /// Bitmaps.
     Bitmap,
+    /// Transactions.
+    Transactions,
     /// Connections.
     Connection,
     /// The server.
@@ -268,6 +273,7 @@ impl Group {
             Group::SortedSet => "sorted-set",
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -312,6 +318,16 @@ impl Command {
         Command { group, since, ..self }
     }
 
+    /// Where the one key of a [`Run::Key`] command stands.
+    #[inline]
+    #[must_use]
+    pub fn key_at(&self, argv: &[&[u8]]) -> usize {
+        match self.keys {
+            Keys::At(at) => at,
+            keys => keys.positions(argv).next().unwrap_or(1),
+        }
+    }
+
     /// Whether `argc` arguments are right in number.
     #[inline]
     #[must_use]
@@ -336,6 +352,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Arguments that the name takes: two for a subcommand.
+    #[must_use]
+    pub fn name_args(&self) -> usize {
+        if self.full_name.contains('|') { 2 } else { 1 }
+    }
+
     /// The subcommand of this name, in any case.
     #[must_use]
     pub fn subcommand(&self, name: &[u8]) -> Option<&Entry> {

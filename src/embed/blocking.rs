@@ -106,10 +106,10 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let Some(session) = self.session.take() else { return };
+        let Some(mut session) = self.session.take() else { return };
         let engine = Arc::clone(&self.engine);
         // This enters shards, which a thread that is being shown a value must not do.
-        inside::once_outside(move || engine.disconnect(&session));
+        inside::once_outside(move || engine.disconnect(&mut session));
     }
 }
 

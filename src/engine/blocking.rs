@@ -34,7 +34,6 @@ use crate::shard::waiters::{Place, Ticket};
 use crate::shard::{ReadyKey, Type};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -300,15 +299,14 @@ impl Engine {
     /// It ends: what serving fills gives others their turn, but a waiter is served once, and nobody new comes to
     /// wait while the shards are entered.
     pub(super) fn serve(&self, entered: &mut Entered<'_>) {
-        let mut ready = VecDeque::new();
-        entered.gather_ready(&mut ready);
-        while let Some(ReadyKey { db, key }) = ready.pop_front() {
-            self.serve_key(entered, db, &key, &mut ready);
+        entered.gather_ready();
+        while let Some(ReadyKey { db, key }) = entered.ready.pop_front() {
+            self.serve_key(entered, db, &key);
         }
     }
 
     /// Gives everyone in a key's queue who is interested in what it now holds their turn, as long as it holds it.
-    fn serve_key(&self, entered: &mut Entered<'_>, db: usize, key: &[u8], ready: &mut VecDeque<ReadyKey>) {
+    fn serve_key(&self, entered: &mut Entered<'_>, db: usize, key: &[u8]) {
         let index = self.router().route(key).0;
         let mut after = 0;
         loop {
@@ -350,7 +348,7 @@ impl Engine {
                 }
             }
             entered.served.push(waiter);
-            entered.gather_ready(ready);
+            entered.gather_ready();
         }
     }
 

@@ -4,14 +4,14 @@
 //! last command stays entered for the next one where that needs the same; it is left when another is needed, when
 //! somebody has to be told something, after [`HOLD_MAX`] commands, and at the end of the batch.
 
-use super::Engine;
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
 use super::session::{ReplyMode, Session};
+use super::{Engine, Reach};
 use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
-use crate::command::table::{Entry, Flag, Keys, Run, TABLE};
+use crate::command::table::{Entry, Flag, Flags, Keys, Run, TABLE};
 use crate::reply::Sink;
 use crate::shard::Now;
 use smallvec::SmallVec;
@@ -74,7 +74,7 @@ impl<'e> Batch<'e> {
                 let client = &session.client;
                 client.last_command.store(entry.id, Ordering::Relaxed);
                 client.active_ms.store(self.now_ms, Ordering::Relaxed);
-                if self.engine.pause().holds_back(self.now_ms, entry.command.flags) {
+                if self.engine.pause().holds_back(self.now_ms, flags_of(entry, session)) {
                     self.leave();
                     return Flow::Later(self.engine.pause_client(session));
                 }
@@ -133,20 +133,46 @@ impl<'e> Batch<'e> {
     }
 
     /// Finds the row, and refuses what the table alone can refuse.
-    fn find(&mut self, session: &Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+    #[inline]
+    fn find(&mut self, session: &mut Session, argv: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+        self.look_up(session, argv).map_err(|(entry, error)| self.refuse(session, entry, error))
+    }
+
+    /// Draws the consequences of a command's refusal.
+    #[cold]
+    fn refuse(&self, session: &mut Session, entry: Option<&Entry>, error: CommandError) -> CommandError {
+        session.note_refused();
+        match entry {
+            Some(entry) if entry.full_name == "exec" && session.transaction.is_some() => {
+                // The transaction is over, as EXEC would have ended it.
+                let _ = self.engine.discard(session);
+                let text = error.to_string();
+                let reason = text.split_once(' ').map_or(&*text, |(_, reason)| reason);
+                format!("EXECABORT Transaction discarded because of: {reason}").into()
+            }
+            _ => error,
+        }
+    }
+
+    #[inline]
+    fn look_up(
+        &mut self,
+        session: &Session,
+        argv: &[&[u8]],
+    ) -> Result<&'static Entry, (Option<&'static Entry>, CommandError)> {
         let name = argv.first().copied().unwrap_or_default();
         let mut entry = match self.last {
             // Pipelines repeat themselves.
             Some(last) if name.eq_ignore_ascii_case(last.command.name.as_bytes()) => last,
-            _ => TABLE.find(name).ok_or_else(|| unknown(argv))?,
+            _ => TABLE.find(name).ok_or_else(|| (None, unknown(argv)))?,
         };
         self.last = Some(entry);
         if let Some(sub) = argv.get(1)
             && !entry.subcommands.is_empty()
         {
-            entry = entry
-                .subcommand(sub)
-                .ok_or_else(|| CommandError::UnknownSubcommand(shorten(sub, 128), entry.command.name))?;
+            entry = entry.subcommand(sub).ok_or_else(|| {
+                (Some(entry), CommandError::UnknownSubcommand(shorten(sub, 128), entry.command.name))
+            })?;
         }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
@@ -156,7 +182,7 @@ impl<'e> Batch<'e> {
             return Ok(entry);
         };
         self.engine.stats().note_rejected(entry.id);
-        Err(refused)
+        Err((Some(entry), refused))
     }
 
     /// Enters the shards that the row says, runs the function, and counts.
@@ -167,14 +193,16 @@ impl<'e> Batch<'e> {
         argv: &[&[u8]],
         out: &mut dyn Sink,
     ) -> Result<Flow, CommandError> {
-        let view = View { db: session.db, now_ms: self.now_ms, no_touch: session.no_touch };
         let command = entry.command;
+        if session.transaction.is_some() && !command.flags.has(Flag::NotQueued) {
+            session.queue(entry, argv, self.engine.settings().client_query_buffer_limit())?;
+            out.simple("QUEUED");
+            return Ok(Flow::Done);
+        }
+        let view = View { db: session.db, now_ms: self.now_ms, no_touch: session.no_touch };
         match command.run {
             Run::Key(function) => {
-                let at = match command.keys {
-                    Keys::At(at) => at,
-                    keys => keys.positions(argv).next().unwrap_or(1),
-                };
+                let at = command.key_at(argv);
                 let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
                 let mut args = Args::behind(argv, at);
                 let guard = self.hold(index);
@@ -226,9 +254,8 @@ impl<'e> Batch<'e> {
             Run::Session(function) => {
                 self.leave();
                 self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
-                let start = if entry.full_name.contains('|') { 1 } else { 0 };
-                let mut args = Args::behind(argv, start);
-                function(session, self.engine, &mut args, out).map(|()| Flow::Done)
+                let mut args = Args::behind(argv, entry.name_args() - 1);
+                function(session, &mut Reach::outside(self.engine), &mut args, out).map(|()| Flow::Done)
             }
             Run::Container => Err(CommandError::WrongArity(entry.full_name)),
         }
@@ -313,6 +340,17 @@ impl Engine {
             }
         }
         Entered::enter_all(self, view)
+    }
+}
+
+/// What a command does: for `EXEC`, what any of its commands does.
+#[inline]
+fn flags_of(entry: &Entry, session: &Session) -> Flags {
+    match &session.transaction {
+        Some(transaction) if entry.full_name == "exec" => {
+            Flags(entry.command.flags.0 | transaction.flags().0)
+        }
+        _ => entry.command.flags,
     }
 }
 

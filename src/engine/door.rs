@@ -13,11 +13,13 @@
 
 use super::Engine;
 use super::blocking::Waiter;
+use super::reach::Later;
 use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,7 +99,6 @@ impl DerefMut for Guard<'_> {
 }
 
 /// Shards that a command has entered, and the view of its client on them.
-#[derive(Debug)]
 pub struct Entered<'e> {
     engine: &'e Engine,
     /// In ascending order of the shards' numbers.
@@ -106,12 +107,25 @@ pub struct Entered<'e> {
     db: usize,
     now_ms: u64,
     no_touch: bool,
+    /// Keys that were filled, in the order in which that happened.
+    pub(super) ready: VecDeque<ReadyKey>,
+    /// What is to be done once the doors are left.
+    later: Vec<Later>,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
     /// Waiters that have ended but stand in queues still, and are to be told likewise.
     pub(super) ended: Vec<Arc<Waiter>>,
     /// Whether the thread for background work is to be woken once the doors are left.
     pub(super) poke: bool,
+}
+
+impl fmt::Debug for Entered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered")
+            .field("shards", &self.guards.len())
+            .field("db", &self.db)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'e> Entered<'e> {
@@ -136,7 +150,18 @@ impl<'e> Entered<'e> {
 
     fn over(engine: &'e Engine, guards: SmallVec<[(usize, Guard<'e>); 4]>, view: View) -> Self {
         let View { db, now_ms, no_touch } = view;
-        Self { engine, guards, db, now_ms, no_touch, served: Vec::new(), ended: Vec::new(), poke: false }
+        Self {
+            engine,
+            guards,
+            db,
+            now_ms,
+            no_touch,
+            ready: VecDeque::new(),
+            later: Vec::new(),
+            served: Vec::new(),
+            ended: Vec::new(),
+            poke: false,
+        }
     }
 
     /// The engine whose shards these are.
@@ -204,13 +229,31 @@ impl<'e> Entered<'e> {
         self.shard(index).map(|shard| shard.keyspace(db, Now::At(now_ms)))
     }
 
-    /// Moves the keys that were filled since the last call behind those in `ready`.
+    /// Notes the keys that were filled since the last call behind those that were before.
     ///
-    /// Asked after each step that may fill several shards' keys, it gives them in the order of the steps.
-    pub(super) fn gather_ready(&mut self, ready: &mut VecDeque<ReadyKey>) {
+    /// Asked after each step that may fill several shards' keys, it keeps them in the order of the steps.
+    pub(super) fn gather_ready(&mut self) {
         for (_, shard) in &mut self.guards {
-            ready.extend(shard.ready.drain(..));
+            self.ready.extend(shard.ready.drain(..));
         }
+    }
+
+    /// Looks at the shards from another client's or another database's place for a while.
+    pub(super) fn through<R>(&mut self, db: usize, f: impl FnOnce(&mut Self) -> R) -> R {
+        let mine = std::mem::replace(&mut self.db, db);
+        let result = f(self);
+        self.db = mine;
+        result
+    }
+
+    /// Takes the place of a client in what follows.
+    pub(super) fn view_as(&mut self, db: usize, no_touch: bool) {
+        (self.db, self.no_touch) = (db, no_touch);
+    }
+
+    /// Has something done once the doors are left.
+    pub(super) fn put_off(&mut self, later: Later) {
+        self.later.push(later);
     }
 
     /// Whether a shard is entered.
@@ -242,6 +285,9 @@ impl Drop for Entered<'_> {
             due_ms = due_ms.min(shard.take_new_due_ms());
         }
         self.guards.clear();
+        for later in self.later.drain(..) {
+            later(engine);
+        }
         engine.cycles().discard(garbage);
         engine.cycles().note_due(due_ms);
         if self.poke {

@@ -12,18 +12,22 @@ mod direct;
 mod dispatch;
 mod door;
 mod pause;
+mod reach;
 mod route;
 mod session;
 mod stats;
+mod transaction;
 mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use pause::{Pause, PauseKind};
+pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
 pub use stats::{CommandStats, Rates, Stats, Totals};
+pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
@@ -110,7 +114,10 @@ impl Engine {
         settings.on_change(move |settings, _| {
             if let Some(engine) = weak.upgrade() {
                 let changed = shard_settings(settings);
-                engine.doors.iter().for_each(|door| door.enter().settings = changed);
+                // Whoever holds the shards already brings them up to date when he knows of the change.
+                if !reach::is_inside() {
+                    engine.doors.iter().for_each(|door| door.enter().settings = changed);
+                }
             }
             Ok(())
         });
@@ -208,8 +215,9 @@ impl Engine {
     }
 
     /// Takes a client out of the registry; a wait it has is abandoned.
-    pub fn disconnect(&self, session: &Session) {
+    pub fn disconnect(&self, session: &mut Session) {
         self.clients.remove(&session.client.id);
+        self.unwatch(session);
         if let Some(waiter) = session.client.waiter() {
             session.client.set_waiter(None);
             self.abandon(&waiter);
@@ -261,9 +269,7 @@ impl Engine {
     /// Bytes that keys and values take, tables included. Enters one shard after another; O(segments).
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let used = self.doors.iter().map(|door| door.enter().heap_bytes()).sum();
-        self.memory_peak.fetch_max(used, Ordering::Relaxed);
-        used
+        Reach::outside(self).memory_bytes()
     }
 
     /// The most that [`Engine::memory_bytes`] has shown.

@@ -5,10 +5,11 @@
 
 use super::Engine;
 use super::blocking::{Ended, Notify, Waiter};
+use super::transaction::{Transaction, Watching};
 use crate::reply::Protocol;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Where a client comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,10 @@ pub struct Client {
     pub query_bytes: AtomicUsize,
     /// Bytes of replies that it has not read yet.
     pub output_bytes: AtomicUsize,
+    /// Commands that wait for `EXEC`; -1 outside a transaction.
+    pub queued: AtomicI64,
+    /// Keys it watches.
+    pub watched: AtomicU32,
     /// `CLIENT NO-EVICT on`.
     pub no_evict: AtomicBool,
     /// `CLIENT NO-TOUCH on`.
@@ -102,6 +107,8 @@ impl Client {
             commands: AtomicU64::new(0),
             query_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            queued: AtomicI64::new(-1),
+            watched: AtomicU32::new(0),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
@@ -169,6 +176,10 @@ pub struct Session {
     pub closing: bool,
     /// `CLIENT NO-TOUCH on`.
     pub no_touch: bool,
+    /// Commands that wait for `EXEC`, after `MULTI`.
+    pub transaction: Option<Box<Transaction>>,
+    /// Keys that the next `EXEC` depends on.
+    pub(super) watching: Option<Box<Watching>>,
 }
 
 impl Session {
@@ -182,6 +193,8 @@ impl Session {
             reply_mode: ReplyMode::On,
             closing: false,
             no_touch: false,
+            transaction: None,
+            watching: None,
         }
     }
 

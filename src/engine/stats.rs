@@ -1,6 +1,6 @@
 //! Counters of the engine that belong to no shard, and those of all shards added up.
 
-use super::Engine;
+use super::{Engine, Reach};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
 use crate::shard::ShardStats;
@@ -178,7 +178,7 @@ impl Stats {
 
     #[cold]
     fn take_sample(&self, engine: &Engine, now_ms: u64) {
-        let sample = self.sample(engine, now_ms);
+        let sample = self.sample(now_ms, Reach::outside(engine).commands_total());
         if self.samples.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEMORY_PERIOD) {
             // The engine keeps the most it has shown.
             let _ = engine.memory_bytes();
@@ -190,10 +190,10 @@ impl Stats {
         rates.push_back(sample);
     }
 
-    fn sample(&self, engine: &Engine, at_ms: u64) -> Sample {
+    fn sample(&self, at_ms: u64, commands: u64) -> Sample {
         Sample {
             at_ms,
-            commands: engine.commands_total(),
+            commands,
             bytes_in: self.bytes_in.load(Ordering::Relaxed),
             bytes_out: self.bytes_out.load(Ordering::Relaxed),
         }
@@ -201,9 +201,9 @@ impl Stats {
 
     /// Rates over the last seconds.
     #[must_use]
-    pub fn rates(&self, engine: &Engine) -> Rates {
+    pub fn rates(&self, engine: &mut Reach<'_, '_>) -> Rates {
         const WINDOW_MS: u64 = 2_000;
-        let now = self.sample(engine, engine.clock().now_ms());
+        let now = self.sample(engine.clock().now_ms(), engine.commands_total());
         let rates = self.rates.lock();
         // Samples are taken only while something runs: the newest one before the window stands for its beginning.
         let Some(first) = rates.iter().rev().find(|s| s.at_ms + WINDOW_MS <= now.at_ms).or(rates.front())
@@ -222,16 +222,45 @@ impl Stats {
 }
 
 impl Engine {
-    /// Commands that ran since the start. O(shards), without entering one.
-    #[must_use]
-    pub fn commands_total(&self) -> u64 {
-        let own: u64 = self.stats().calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
-        own + self.doors().iter().map(|door| door.enter().stats.calls.iter().sum::<u64>()).sum::<u64>()
-    }
-
     /// All shards' counters since the start or the last [`Engine::reset_stats`]. Enters one shard after another.
     #[must_use]
     pub fn totals(&self) -> Totals {
+        Reach::outside(self).totals()
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub fn reset_stats(&self) {
+        Reach::outside(self).reset_stats();
+    }
+
+    /// One command's figures, by its number, out of [`Engine::totals`]; zeros for a number that none has.
+    #[must_use]
+    pub fn command_stats(&self, totals: &Totals, id: usize) -> CommandStats {
+        let stats = self.stats();
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (nanoseconds, samples) =
+            stats.times.get(id).map_or((0, 0), |(ns, samples)| (load(ns), load(samples)));
+        CommandStats {
+            calls: totals.calls.get(id).copied().unwrap_or(0),
+            failed: totals.failed.get(id).copied().unwrap_or(0),
+            rejected: stats.rejected_calls.get(id).map_or(0, load),
+            usec_per_call: if samples == 0 { 0.0 } else { nanoseconds as f64 / samples as f64 / 1000.0 },
+        }
+    }
+}
+
+impl Reach<'_, '_> {
+    /// Commands that ran since the start. O(shards).
+    #[must_use]
+    pub fn commands_total(&mut self) -> u64 {
+        let mut total: u64 = self.stats().calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
+        self.each_shard(|shard| total += shard.stats.calls.iter().sum::<u64>());
+        total
+    }
+
+    /// [`Engine::totals`].
+    #[must_use]
+    pub fn totals(&mut self) -> Totals {
         let mut totals = self.raw_totals();
         let base = self.stats().base.lock();
         let less = |value: &mut u64, base: u64| *value = value.saturating_sub(base);
@@ -248,29 +277,29 @@ impl Engine {
         totals
     }
 
-    fn raw_totals(&self) -> Totals {
+    fn raw_totals(&mut self) -> Totals {
         let load = |counters: &[AtomicU64]| counters.iter().map(|c| c.load(Ordering::Relaxed)).collect();
         let mut totals = Totals {
             calls: load(&self.stats().calls),
             failed: load(&self.stats().failed),
             ..Totals::default()
         };
-        for door in self.doors() {
-            let shard = door.enter();
+        self.each_shard(|shard| {
             let ShardStats { hits, misses, expired, dirty, calls } = &shard.stats;
             totals.hits += hits;
             totals.misses += misses;
             totals.expired += expired;
             totals.dirty += dirty;
             totals.calls.iter_mut().zip(calls).for_each(|(total, calls)| *total += calls);
-        }
+        });
         totals.commands = totals.calls.iter().sum();
         totals
     }
 
-    /// `CONFIG RESETSTAT`.
-    pub fn reset_stats(&self) {
-        *self.stats().base.lock() = self.raw_totals();
+    /// [`Engine::reset_stats`].
+    pub fn reset_stats(&mut self) {
+        let totals = self.raw_totals();
+        *self.stats().base.lock() = totals;
         let stats = self.stats();
         for counter in [
             &stats.rejected,
@@ -291,20 +320,5 @@ impl Engine {
         }
         stats.error_codes.clear();
         stats.rates.lock().clear();
-    }
-
-    /// One command's figures, by its number, out of [`Engine::totals`]; zeros for a number that none has.
-    #[must_use]
-    pub fn command_stats(&self, totals: &Totals, id: usize) -> CommandStats {
-        let stats = self.stats();
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (nanoseconds, samples) =
-            stats.times.get(id).map_or((0, 0), |(ns, samples)| (load(ns), load(samples)));
-        CommandStats {
-            calls: totals.calls.get(id).copied().unwrap_or(0),
-            failed: totals.failed.get(id).copied().unwrap_or(0),
-            rejected: stats.rejected_calls.get(id).map_or(0, load),
-            usec_per_call: if samples == 0 { 0.0 } else { nanoseconds as f64 / samples as f64 / 1000.0 },
-        }
     }
 }

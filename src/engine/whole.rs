@@ -3,7 +3,7 @@
 //! Everything here enters all shards, together where it must be seen at one moment and one after another where it
 //! need not; what is freed is freed after they are left.
 
-use super::{Engine, Entered};
+use super::{Engine, Entered, Reach};
 use crate::shard::Expires;
 use crate::shard::db::Db;
 
@@ -26,70 +26,94 @@ pub struct DbFigures {
 impl Engine {
     /// Empties one database, or all of them, at one moment. O(segments); the background thread frees.
     pub fn flush(&self, db: Option<usize>) {
-        // The peak of memory used is what somebody saw: this is the last look at what is about to go.
-        let _ = self.memory_bytes();
-        let mut flushed: Vec<Db> = Vec::new();
-        let mut entered = self.enter_all(db.unwrap_or(0));
-        for shard in entered.shards() {
-            match db {
-                Some(db) => flushed.push(shard.flush(db)),
-                None => flushed.extend((0..self.databases()).map(|db| shard.flush(db))),
-            }
-        }
-        entered.leave();
-        self.cycles().discard_dbs(flushed);
+        Reach::outside(self).flush(db);
     }
 
     /// Exchanges two databases at one moment, and serves those who find what they wait for. O(shards + keys waited for).
     pub fn swap_dbs(&self, a: usize, b: usize) {
-        let mut entered = self.enter_all(a);
-        if a != b {
-            entered.shards().for_each(|shard| shard.swap(a, b));
-            entered.shards().take(1).for_each(|shard| shard.stats.dirty += 1);
-        }
-        entered.leave();
-    }
-
-    /// Writes `count` strings `<prefix>:<n>` that hold `value:<n>`, cut or filled with zeros to `size` bytes where that
-    /// is not 0; keys that exist stay. Ends early where `stop` says so. O(count).
-    pub fn populate(&self, db: usize, count: u64, prefix: &[u8], size: usize, stop: impl Fn() -> bool) {
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        let mut next = 0;
-        while next < count && !stop() {
-            let end = next.saturating_add(POPULATE_CHUNK).min(count);
-            let mut entered = self.enter_all(db);
-            for n in next..end {
-                let mut digits = itoa::Buffer::new();
-                let digits = digits.format(n).as_bytes();
-                key.clear();
-                key.extend_from_slice(prefix);
-                key.push(b':');
-                key.extend_from_slice(digits);
-                value.clear();
-                value.extend_from_slice(b"value:");
-                value.extend_from_slice(digits);
-                if size != 0 {
-                    value.resize(size, 0);
-                }
-                let (mut keyspace, key) = entered.at(&key);
-                if !keyspace.exists(key) {
-                    keyspace.set_string(key, &value, Expires::Clear);
-                }
-            }
-            entered.leave();
-            next = end;
-        }
+        Reach::outside(self).swap_dbs(a, b);
     }
 
     /// Figures of every database, in their order. Enters one shard after another.
     #[must_use]
     pub fn db_figures(&self) -> Vec<DbFigures> {
+        Reach::outside(self).db_figures()
+    }
+
+    /// Keys that clients wait for, in all databases. Enters one shard after another.
+    #[must_use]
+    pub fn blocking_keys_len(&self) -> usize {
+        Reach::outside(self).blocking_keys_len()
+    }
+}
+
+impl Reach<'_, '_> {
+    /// [`Engine::flush`].
+    pub fn flush(&mut self, db: Option<usize>) {
+        // The peak of memory used is what somebody saw: this is the last look at what is about to go.
+        let _ = self.memory_bytes();
+        let databases = self.databases();
+        self.with_all(db.unwrap_or(0), |entered| {
+            let mut flushed: Vec<Db> = Vec::new();
+            for shard in entered.shards() {
+                match db {
+                    Some(db) => flushed.push(shard.flush(db)),
+                    None => flushed.extend((0..databases).map(|db| shard.flush(db))),
+                }
+            }
+            entered.put_off(Box::new(|engine| engine.cycles().discard_dbs(flushed)));
+        });
+    }
+
+    /// [`Engine::swap_dbs`].
+    pub fn swap_dbs(&mut self, a: usize, b: usize) {
+        if a != b {
+            self.with_all(a, |entered| {
+                entered.shards().for_each(|shard| shard.swap(a, b));
+                entered.shards().take(1).for_each(|shard| shard.stats.dirty += 1);
+            });
+        }
+    }
+
+    /// Writes `count` strings `<prefix>:<n>` that hold `value:<n>`, cut or filled with zeros to `size` bytes where that
+    /// is not 0; keys that exist stay. Ends early where `stop` says so. O(count).
+    pub fn populate(&mut self, db: usize, count: u64, prefix: &[u8], size: usize, stop: impl Fn() -> bool) {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut next = 0;
+        while next < count && !stop() {
+            let end = next.saturating_add(POPULATE_CHUNK).min(count);
+            self.with_all(db, |entered| {
+                for n in next..end {
+                    let mut digits = itoa::Buffer::new();
+                    let digits = digits.format(n).as_bytes();
+                    key.clear();
+                    key.extend_from_slice(prefix);
+                    key.push(b':');
+                    key.extend_from_slice(digits);
+                    value.clear();
+                    value.extend_from_slice(b"value:");
+                    value.extend_from_slice(digits);
+                    if size != 0 {
+                        value.resize(size, 0);
+                    }
+                    let (mut keyspace, key) = entered.at(&key);
+                    if !keyspace.exists(key) {
+                        keyspace.set_string(key, &value, Expires::Clear);
+                    }
+                }
+            });
+            next = end;
+        }
+    }
+
+    /// [`Engine::db_figures`].
+    #[must_use]
+    pub fn db_figures(&mut self) -> Vec<DbFigures> {
         let now_ms = self.clock().now_ms();
         let mut figures = vec![DbFigures::default(); self.databases()];
         // Sums of sampled times to live, and how many were sampled.
         let mut samples = vec![(0u64, 0u64); figures.len()];
-        for door in self.doors() {
-            let mut shard = door.enter();
+        self.each_shard(|shard| {
             for (db, (figures, samples)) in figures.iter_mut().zip(&mut samples).enumerate() {
                 figures.keys += shard.len(db);
                 figures.expires += shard.with_deadline(db);
@@ -98,24 +122,24 @@ impl Engine {
                 samples.0 = samples.0.saturating_add(sum_ms);
                 samples.1 += count;
             }
-        }
+        });
         for (figures, (sum_ms, count)) in figures.iter_mut().zip(samples) {
             figures.avg_ttl_ms = sum_ms.checked_div(count).unwrap_or(0);
         }
         figures
     }
 
-    /// Keys that clients wait for, in all databases. Enters one shard after another.
+    /// [`Engine::blocking_keys_len`].
     #[must_use]
-    pub fn blocking_keys_len(&self) -> usize {
-        self.doors().iter().map(|door| door.enter().waiters.keys_len()).sum()
+    pub fn blocking_keys_len(&mut self) -> usize {
+        let mut keys = 0;
+        self.each_shard(|shard| keys += shard.waiters.keys_len());
+        keys
     }
 
     /// Keeps everybody out of all shards for a time (`DEBUG SLEEP`): the one place that waits inside a shard.
-    pub fn stall(&self, time: std::time::Duration) {
-        let entered: Entered<'_> = self.enter_all(0);
-        std::thread::sleep(time);
-        entered.leave();
+    pub fn stall(&mut self, time: std::time::Duration) {
+        self.with_all(0, |_: &mut Entered<'_>| std::thread::sleep(time));
     }
 }
 

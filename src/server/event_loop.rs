@@ -282,7 +282,7 @@ impl EventLoop {
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
         self.balance.total.fetch_sub(1, Ordering::Relaxed);
-        self.shared.engine.disconnect(&connection.session);
+        self.shared.engine.disconnect(&mut connection.session);
     }
 
     fn remove(&mut self, token: Token) -> Option<Box<Connection>> {

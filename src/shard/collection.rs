@@ -129,7 +129,9 @@ impl Keyspace<'_> {
             let Place::Packed(_, value) = place else { unreachable!("a place stays what it is") };
             (result, change, value.handle())
         };
-        self.shard.stats.dirty += change.dirty;
+        if change.dirty > 0 {
+            self.changed(key, change.dirty);
+        }
         if change.emptied {
             self.remove(key, handle);
         } else if change.filled && !self.shard.waiters.is_empty() {

@@ -202,10 +202,23 @@ impl<'a> Keyspace<'a> {
         Some(Found { handle, head })
     }
 
+    /// Counts changes of a key, and tells those who watch it.
+    #[inline]
+    pub(super) fn changed(&mut self, key: Key<'_>, times: u64) {
+        self.shard.stats.dirty += times;
+        if !self.shard.watches.is_empty() {
+            self.shard.watches.touch(self.db, key.bytes);
+        }
+    }
+
     #[cold]
     fn drop_expired(&mut self, hash: u32, handle: Handle) {
         self.shard.stats.expired += 1;
         self.shard.note_loss(self.db, handle);
+        if !self.shard.watches.is_empty() {
+            let bytes = self.shard.dbs[self.db].bytes(handle);
+            self.shard.watches.touch(self.db, Head::of(bytes).key(bytes));
+        }
         if let Some(object) = self.shard.dbs[self.db].remove(hash, handle) {
             self.shard.discard(object);
         }
@@ -249,7 +262,7 @@ impl<'a> Keyspace<'a> {
         value: NewValue<'_>,
         expires: Expires,
     ) -> Handle {
-        self.shard.stats.dirty += 1;
+        self.changed(key, 1);
         self.place(key, old, value, expires)
     }
 
@@ -327,7 +340,7 @@ impl<'a> Keyspace<'a> {
     pub fn delete(&mut self, key: Key<'_>) -> bool {
         let Some(found) = self.find(key) else { return false };
         self.remove(key, found.handle);
-        self.shard.stats.dirty += 1;
+        self.changed(key, 1);
         true
     }
 
@@ -348,7 +361,7 @@ impl<'a> Keyspace<'a> {
         let Some(found) = self.find(key) else { return false };
         self.shard.dbs[self.db].set_deadline(key.hash, found.handle, key.bytes, expires_at_ms);
         self.shard.new_due_ms = self.shard.new_due_ms.min(expires_at_ms.unwrap_or(u64::MAX));
-        self.shard.stats.dirty += 1;
+        self.changed(key, 1);
         true
     }
 
@@ -413,6 +426,7 @@ impl<'a> Keyspace<'a> {
         let inline = self.inline_form(found);
         self.shard.note_loss(self.db, found.handle);
         let object = self.shard.dbs[self.db].remove(key.hash, found.handle);
+        self.changed(key, 0);
         let form = match object {
             Some(object) => Form::Object(object),
             None => inline,
@@ -574,7 +588,7 @@ impl<'a> Keyspace<'a> {
         match old {
             Some(found) if found.head.kind == Kind::Int => {
                 let idle = self.idle_now();
-                self.shard.stats.dirty += 1;
+                self.changed(key, 1);
                 let slot = self.shard.dbs[self.db].bytes_mut(found.handle);
                 found.head.value_mut(slot).copy_from_slice(&sum.to_le_bytes());
                 entry::set_idle(slot, idle);
@@ -656,7 +670,7 @@ impl<'a> Keyspace<'a> {
             string[offset..end].copy_from_slice(bytes);
         };
         if found.head.kind == Kind::StrObject {
-            self.shard.stats.dirty += 1;
+            self.changed(key, 1);
             self.shard.dbs[self.db].with_object(found.handle, |object| {
                 if let Object::Str(shared) = object {
                     // Unique bytes are changed where they are; those that a reply still holds are copied.
@@ -674,7 +688,7 @@ impl<'a> Keyspace<'a> {
         if found.head.kind != Kind::Int && end <= INLINE_BYTES_MAX {
             const GAP: [u8; INLINE_BYTES_MAX] = [0; INLINE_BYTES_MAX];
             let idle = self.idle_now();
-            self.shard.stats.dirty += 1;
+            self.changed(key, 1);
             let db = &mut self.shard.dbs[self.db];
             let mut value = db.edit(key.hash, found.handle, found.head);
             let len = value.bytes().len();

@@ -19,6 +19,7 @@ mod streams;
 mod strings;
 pub mod table;
 pub mod waiters;
+pub mod watch;
 mod zsets;
 
 pub use entry::Type;
@@ -32,6 +33,7 @@ use db::{Db, Object};
 use entry::{Head, Kind};
 use table::NEVER;
 use waiters::Waiters;
+use watch::Watches;
 
 /// Plain counters of one shard; the engine adds them up.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +102,8 @@ pub struct Shard {
     dbs: Box<[Db]>,
     /// Who waits for keys of this shard.
     pub waiters: Waiters,
+    /// Who wants to know of their changes.
+    pub watches: Watches,
     /// Keys that the running command filled and somebody waits for.
     pub ready: Vec<ReadyKey>,
     /// Counters.
@@ -131,6 +135,7 @@ impl Shard {
         Self {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             waiters: Waiters::default(),
+            watches: Watches::default(),
             ready: Vec::new(),
             stats: ShardStats::default(),
             settings,
@@ -204,6 +209,7 @@ impl Shard {
 
     /// Empties a database and returns what it held, to be freed outside the door. O(1).
     pub fn flush(&mut self, db: usize) -> Db {
+        self.watches.touch_where(db, |key| self.dbs[db].find(key.hash, key.bytes).is_some());
         self.stats.dirty += self.dbs[db].len() as u64;
         if self.waiters.mind_loss() {
             self.offer_all(db);
@@ -213,6 +219,11 @@ impl Shard {
 
     /// Exchanges two databases, which the engine counts as one change of all shards. O(keys waited for).
     pub fn swap(&mut self, a: usize, b: usize) {
+        for db in [a, b] {
+            let exists =
+                |key: Key<'_>| [a, b].iter().any(|&db| self.dbs[db].find(key.hash, key.bytes).is_some());
+            self.watches.touch_where(db, exists);
+        }
         self.dbs.swap(a, b);
         self.offer_all(a);
         self.offer_all(b);
@@ -286,6 +297,10 @@ impl Shard {
         self.dbs[db].table.set_due(&segment, due_ms);
         for slot in &expired {
             self.note_loss(db, slot.handle);
+            if !self.watches.is_empty() {
+                let bytes = self.dbs[db].bytes(slot.handle);
+                self.watches.touch(db, Head::of(bytes).key(bytes));
+            }
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
             }

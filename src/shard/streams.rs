@@ -18,6 +18,8 @@ impl From<StreamNodeLimit> for NodeLimit {
 pub struct StreamChange {
     /// How many changes it counts as; 0 where everything is as before.
     pub dirty: u64,
+    /// Whether it concerned entries: what happens to groups alone is no change for those who watch the key.
+    pub entries: bool,
     /// Whether those who wait for the stream must look at it: an entry was added, or a group was removed.
     pub wakes: bool,
 }
@@ -60,7 +62,8 @@ impl Keyspace<'_> {
         create: bool,
         f: impl FnOnce(&mut Stream) -> (R, StreamChange),
     ) -> Result<Option<R>, WrongType> {
-        self.update(
+        let mut unseen = 0;
+        let result = self.update(
             key,
             Type::Stream,
             |stored, _| match stored {
@@ -71,9 +74,12 @@ impl Keyspace<'_> {
                 let Place::Object(Object::Stream(stream)) = place else {
                     unreachable!("the entry's kind names its object")
                 };
-                let (result, StreamChange { dirty, wakes }) = f(stream);
-                (result, Change { dirty, emptied: false, filled: wakes })
+                let (result, StreamChange { dirty, entries, wakes }) = f(stream);
+                unseen = if entries { 0 } else { dirty };
+                (result, Change { dirty: dirty - unseen, emptied: false, filled: wakes })
             },
-        )
+        )?;
+        self.shard.stats.dirty += unseen;
+        Ok(result)
     }
 }

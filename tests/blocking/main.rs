@@ -118,7 +118,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.engine.disconnect(&self.session);
+        self.engine.disconnect(&mut self.session);
     }
 }
 

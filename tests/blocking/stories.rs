@@ -152,7 +152,7 @@ fn what_goes_back_is_for_the_next_in_line() {
     first.abandon();
     assert!(!second.waits() && third.waits());
     // A connection that closes is the same.
-    engine.disconnect(&second.session);
+    engine.disconnect(&mut second.session);
     second.waiter = None;
     assert_eq!(third.take(), Some(array(&["m", "v"])));
     assert_eq!(producer.line("EXISTS m"), Some(Reply::Int(0)));

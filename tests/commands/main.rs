@@ -14,6 +14,7 @@ mod set;
 mod sort;
 mod stream;
 mod string;
+mod transaction;
 mod zset;
 
 use common::check;

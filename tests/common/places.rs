@@ -104,8 +104,8 @@ impl Local {
 
     /// Ends a session; its name is free again.
     pub fn disconnect(&mut self, session: &str) {
-        if let Some(client) = self.clients.remove(session) {
-            self.engine.disconnect(&client.session);
+        if let Some(mut client) = self.clients.remove(session) {
+            self.engine.disconnect(&mut client.session);
         }
     }
 
@@ -259,8 +259,8 @@ impl Place for Local {
     }
 
     fn end(&mut self) -> Result<(), String> {
-        for client in std::mem::take(&mut self.clients).into_values() {
-            self.engine.disconnect(&client.session);
+        for mut client in std::mem::take(&mut self.clients).into_values() {
+            self.engine.disconnect(&mut client.session);
         }
         let blocked = self.engine.stats().blocked.load(Ordering::Relaxed);
         if blocked != 0 {

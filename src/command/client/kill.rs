@@ -4,7 +4,7 @@ use super::list::seconds_between;
 use super::{Kind, USER};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
-use crate::engine::{Client, Engine, Session};
+use crate::engine::{Client, Reach, Session};
 use crate::reply::Sink;
 
 /// Closes the connection from an address, or all that the filters let through, and replies with their number. A
@@ -14,7 +14,7 @@ use crate::reply::Sink;
 /// Reference: <https://valkey.io/commands/client-kill/>
 pub(super) fn kill(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {

@@ -4,7 +4,7 @@ use super::{Kind, USER};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
-use crate::engine::{Client, Engine, Session};
+use crate::engine::{Client, Reach, Session};
 use crate::reply::Sink;
 use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Reference: <https://valkey.io/commands/client-list/>
 pub(super) fn list(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -45,7 +45,7 @@ pub(super) fn list(
 /// Reference: <https://valkey.io/commands/client-info/>
 pub(super) fn info(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -69,7 +69,7 @@ struct Viewer<'a> {
 }
 
 impl<'a> Viewer<'a> {
-    fn new(session: &'a Session, engine: &Engine, args: &Args<'_>) -> Self {
+    fn new(session: &'a Session, engine: &mut Reach<'_, '_>, args: &Args<'_>) -> Self {
         let argv_bytes = args.argv().iter().map(|arg| arg.len()).sum();
         Self { session, now_ms: engine.clock().now_ms(), argv_bytes }
     }
@@ -105,13 +105,14 @@ impl<'a> Viewer<'a> {
         line.extend_from_slice(&labels.name);
         let _ = write!(
             line,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={query_bytes} qbuf-free=0 \
+            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={query_bytes} qbuf-free=0 \
              argv-mem={argv_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
              tot-mem={total_bytes} events={events} cmd={command} user=",
             seconds_since(client.created_ms),
             seconds_since(client.active_ms.load(Relaxed)),
             self.flags(client, myself),
             client.db.load(Relaxed),
+            client.queued.load(Relaxed),
             usize::from(output_bytes > 0),
         );
         line.extend_from_slice(USER);
@@ -127,6 +128,7 @@ impl<'a> Viewer<'a> {
         let blocked = client.waiter().is_some_and(|waiter| !waiter.has_ended());
         let letters: String = [
             ('b', blocked),
+            ('x', client.queued.load(Relaxed) >= 0),
             ('c', myself && self.session.closing),
             ('U', client.peer.unix),
             ('e', client.no_evict.load(Relaxed)),

@@ -10,7 +10,7 @@ use super::args::{Args, parse_int};
 use super::connection::USER;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
-use crate::engine::{Ended, Engine, PauseKind, ReplyMode, Session};
+use crate::engine::{Ended, PauseKind, Reach, ReplyMode, Session};
 use crate::reply::Sink;
 use std::sync::atomic::Ordering;
 
@@ -179,7 +179,12 @@ const HELP: &[&str] = &[
 /// Replies with a line or two for each subcommand. O(1).
 ///
 /// Reference: <https://valkey.io/commands/client-help/>
-fn help(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn help(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.array(HELP.len());
     HELP.iter().for_each(|line| out.simple(line));
     Ok(())
@@ -188,7 +193,12 @@ fn help(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Re
 /// Replies with the client's number, which is never used again. O(1).
 ///
 /// Reference: <https://valkey.io/commands/client-id/>
-fn id(session: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn id(
+    session: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.int(session.client.id as i64);
     Ok(())
 }
@@ -198,7 +208,7 @@ fn id(session: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -
 /// Reference: <https://valkey.io/commands/client-getname/>
 fn getname(
     session: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -216,7 +226,7 @@ fn getname(
 /// Reference: <https://valkey.io/commands/client-setname/>
 fn setname(
     session: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -253,7 +263,7 @@ fn is_label(text: &[u8]) -> bool {
 /// Reference: <https://valkey.io/commands/client-setinfo/>
 fn setinfo(
     session: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -281,7 +291,7 @@ fn setinfo(
 /// Reference: <https://valkey.io/commands/client-reply/>
 fn reply(
     session: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -305,7 +315,7 @@ fn reply(
 /// Reference: <https://valkey.io/commands/client-no-evict/>
 fn no_evict(
     session: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -319,7 +329,7 @@ fn no_evict(
 /// Reference: <https://valkey.io/commands/client-no-touch/>
 fn no_touch(
     session: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -348,7 +358,7 @@ fn too_many(subcommand: &str) -> CommandError {
 /// Reference: <https://valkey.io/commands/client-pause/>
 fn pause(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -384,7 +394,7 @@ fn pause(
 /// Reference: <https://valkey.io/commands/client-unpause/>
 fn unpause(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -398,7 +408,7 @@ fn unpause(
 /// Reference: <https://valkey.io/commands/client-unblock/>
 fn unblock(
     _: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -428,7 +438,7 @@ fn unblock(
 /// Reference: <https://valkey.io/commands/client-tracking/>
 fn tracking(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -456,7 +466,12 @@ fn tracking(
 /// Concerns clients that track keys, which none can yet.
 ///
 /// Reference: <https://valkey.io/commands/client-caching/>
-fn caching(_: &mut Session, _: &Engine, _: &mut Args<'_>, _: &mut dyn Sink) -> Result<(), CommandError> {
+fn caching(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    _: &mut dyn Sink,
+) -> Result<(), CommandError> {
     Err(CommandError::text(
         "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
          enabled",
@@ -466,7 +481,12 @@ fn caching(_: &mut Session, _: &Engine, _: &mut Args<'_>, _: &mut dyn Sink) -> R
 /// Replies -1: the client tracks no keys. O(1).
 ///
 /// Reference: <https://valkey.io/commands/client-getredir/>
-fn getredir(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn getredir(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.int(-1);
     Ok(())
 }
@@ -476,7 +496,7 @@ fn getredir(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -
 /// Reference: <https://valkey.io/commands/client-trackinginfo/>
 fn trackinginfo(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {

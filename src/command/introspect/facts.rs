@@ -403,6 +403,7 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::SortedSet => Some("@sortedset"),
         Group::Stream => Some("@stream"),
         Group::Bitmap => Some("@bitmap"),
+        Group::Transactions => Some("@transaction"),
         Group::Connection => Some("@connection"),
         Group::Server => None,
     }

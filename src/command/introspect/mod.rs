@@ -7,7 +7,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Entry, Flag::*, Group, Keys, Run, TABLE, row};
 use super::write_help;
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::glob;
 use crate::reply::Sink;
 use facts::{Find, KeySpec};
@@ -72,13 +72,23 @@ fn find(name: &[u8]) -> Option<&'static Entry> {
 }
 
 /// Replies with a description of every command. Reference: <https://valkey.io/commands/command/>
-fn all(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn all(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     write_infos(TABLE.entries().iter().map(Some), out);
     Ok(())
 }
 
 /// Replies with the number of commands, subcommands not counted. Reference: <https://valkey.io/commands/command-count/>
-fn count(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn count(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.int(TABLE.entries().len() as i64);
     Ok(())
 }
@@ -88,7 +98,7 @@ fn count(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> R
 /// Reference: <https://valkey.io/commands/command-info/>
 fn info(
     session: &mut Session,
-    engine: &Engine,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -191,7 +201,12 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
 /// an argument.
 ///
 /// Reference: <https://valkey.io/commands/command-docs/>
-fn docs(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn docs(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     let names = args.rest();
     let entries: Vec<&Entry> = if names.is_empty() {
         TABLE.entries().iter().collect()
@@ -344,7 +359,12 @@ fn write_arguments(args: &[Arg], keys: &mut KeyCount, out: &mut dyn Sink) {
 /// Replies with the keys of a command as it would be sent. Errors: it is none, has no keys, or does not fit.
 ///
 /// Reference: <https://valkey.io/commands/command-getkeys/>
-fn getkeys(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn getkeys(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     let keys = keys_of(args.rest())?;
     out.array(keys.len());
     keys.iter().for_each(|(key, _)| out.bulk(key));
@@ -354,7 +374,7 @@ fn getkeys(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink)
 /// The same with how each key is used. Reference: <https://valkey.io/commands/command-getkeysandflags/>
 fn getkeysandflags(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -468,7 +488,12 @@ fn adjust<'a>(entry: &Entry, argv: &[&'a [u8]], keys: &mut Vec<UsedKey<'a>>) {
 /// Replies with the full names of all commands and subcommands, or of those that a filter lets through.
 ///
 /// Reference: <https://valkey.io/commands/command-list/>
-fn list(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn list(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     let words = args.rest();
     let lower: Vec<Vec<u8>> = words.iter().take(2).map(|word| word.to_ascii_lowercase()).collect();
     let lower: Vec<&[u8]> = lower.iter().map(Vec::as_slice).collect();
@@ -492,7 +517,12 @@ fn list(_: &mut Session, _: &Engine, args: &mut Args<'_>, out: &mut dyn Sink) ->
 }
 
 /// Reference: <https://valkey.io/commands/command-help/>
-fn help(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn help(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     write_help(
         out,
         "COMMAND",

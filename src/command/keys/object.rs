@@ -3,7 +3,7 @@
 use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::command::table::{Command, Flag::*, Group, Keys, Run, row};
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::reply::Sink;
 use crate::shard::{Key, Keyspace};
 
@@ -92,7 +92,12 @@ fn freq(
 }
 
 /// Replies with each line as a status. Reference: <https://valkey.io/commands/object-help/>
-fn help(_: &mut Session, _: &Engine, _: &mut Args<'_>, out: &mut dyn Sink) -> Result<(), CommandError> {
+fn help(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.array(HELP.len());
     HELP.iter().for_each(|line| out.simple(line));
     Ok(())

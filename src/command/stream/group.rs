@@ -6,7 +6,7 @@ use super::{subcommand_syntax, write_entry, write_id};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::write_help;
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::reply::Sink;
 use crate::shard::{Key, Keyspace, StreamChange};
 use crate::value::stream::{Claim, Consumer, Group, Id, Pending};
@@ -19,7 +19,7 @@ const NO_KEY: CommandError = CommandError::text(
 
 /// One change, or none.
 fn change(changed: bool) -> StreamChange {
-    StreamChange { dirty: u64::from(changed), wakes: false }
+    StreamChange { dirty: u64::from(changed), ..StreamChange::default() }
 }
 
 /// The error of commands for which a key without the group is as good as no key.
@@ -86,7 +86,8 @@ pub(super) fn create(
     let group = Group::new(id, options.entries_read);
     let added = keys.update_stream(key, options.make_stream, |stream| {
         let added = stream.add_group(options.group, group);
-        (added, change(added))
+        // A stream that was made for it is a change of the key.
+        (added, StreamChange { entries: last.is_none(), ..change(added) })
     })?;
     if added != Some(true) {
         return Err(BUSY);
@@ -138,7 +139,7 @@ pub(super) fn destroy(
     let group = args.required()?;
     let removed = keys.update_stream(key, false, |stream| {
         let removed = stream.remove_group(group);
-        (removed, StreamChange { dirty: u64::from(removed), wakes: removed })
+        (removed, StreamChange { dirty: u64::from(removed), wakes: removed, ..StreamChange::default() })
     })?;
     out.int(i64::from(removed.ok_or(NO_KEY)?));
     Ok(())
@@ -199,7 +200,7 @@ pub(super) fn delconsumer(
 /// Reference: <https://valkey.io/commands/xgroup-help/>
 pub(super) fn help(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -246,7 +247,7 @@ pub(super) fn xack(
         let count =
             stream.with_group(name, |_, group| ids.iter().filter(|&&id| group.acknowledge(id)).count());
         let count = count.unwrap_or(0);
-        (count, StreamChange { dirty: count as u64, wakes: false })
+        (count, StreamChange { dirty: count as u64, ..StreamChange::default() })
     })?;
     out.int(acknowledged.unwrap_or(0) as i64);
     Ok(())
@@ -437,7 +438,7 @@ pub(super) fn xclaim(
             }
             u64::from(made) + changes + u64::from(moved && changes == 0)
         });
-        ((), StreamChange { dirty: dirty.unwrap_or(0), wakes: false })
+        ((), StreamChange { dirty: dirty.unwrap_or(0), ..StreamChange::default() })
     })?;
     Ok(())
 }
@@ -488,7 +489,7 @@ pub(super) fn xautoclaim(
             done.deleted.iter().for_each(|&id| write_id(id, out));
             u64::from(made) + (done.claimed.len() + done.deleted.len()) as u64
         });
-        (dirty.is_some(), StreamChange { dirty: dirty.unwrap_or(0), wakes: false })
+        (dirty.is_some(), StreamChange { dirty: dirty.unwrap_or(0), ..StreamChange::default() })
     })?;
     if done == Some(true) { Ok(()) } else { Err(no_group(key.bytes, name)) }
 }

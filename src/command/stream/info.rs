@@ -5,7 +5,7 @@ use super::{subcommand_syntax, write_entry, write_id, write_range};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::write_help;
-use crate::engine::{Engine, Session};
+use crate::engine::{Reach, Session};
 use crate::reply::Sink;
 use crate::shard::{Key, Keyspace};
 use crate::value::stream::{Group, Id, Log, Stream};
@@ -202,7 +202,7 @@ pub(super) fn no_group_for(key: &[u8], group: &[u8]) -> CommandError {
 /// Reference: <https://valkey.io/commands/xinfo-help/>
 pub(super) fn help(
     _: &mut Session,
-    _: &Engine,
+    _: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {

@@ -238,7 +238,7 @@ fn xadd(
         {
             log.trim(trim);
         }
-        let change = StreamChange { dirty: u64::from(added.is_ok()), wakes: added.is_ok() };
+        let change = StreamChange { dirty: u64::from(added.is_ok()), entries: true, wakes: added.is_ok() };
         (added, change)
     })?;
     match added {
@@ -358,7 +358,7 @@ fn xdel(
     let ids = strict_ids(args.rest())?;
     let deleted = keys.update_stream(key, false, |stream| {
         let deleted = ids.iter().filter(|&&id| stream.log_mut().delete(id)).count();
-        (deleted, StreamChange { dirty: deleted as u64, wakes: false })
+        (deleted, StreamChange { dirty: deleted as u64, entries: true, wakes: false })
     })?;
     out.int(deleted.unwrap_or(0) as i64);
     Ok(())
@@ -376,7 +376,7 @@ fn xtrim(
     let trim = TrimArgs::parse_trim(args.rest(), keys.shard().settings.stream_node.entries_max)?;
     let removed = keys.update_stream(key, false, |stream| {
         let removed = stream.log_mut().trim(trim);
-        (removed, StreamChange { dirty: removed, wakes: false })
+        (removed, StreamChange { dirty: removed, entries: true, wakes: false })
     })?;
     out.int(removed.unwrap_or(0) as i64);
     Ok(())
@@ -414,7 +414,7 @@ fn xsetid(
     let done = keys.update_stream(key, false, |stream| {
         let set = set_id(stream, id, added, max_deleted);
         let dirty = u64::from(set.is_ok());
-        (set, StreamChange { dirty, wakes: false })
+        (set, StreamChange { dirty, ..StreamChange::default() })
     })?;
     done.ok_or(CommandError::NoSuchKey)??;
     out.ok();

@@ -302,7 +302,7 @@ impl Reading {
                             made
                         });
                         let dirty = u64::from(made == Some(true)) + u64::from(start.is_some());
-                        ((), StreamChange { dirty, wakes: false })
+                        ((), StreamChange { dirty, ..StreamChange::default() })
                     })?;
                 }
             }

@@ -1,0 +1,135 @@
+//! What the command of a session reaches: the engine, and the shards, entered already or not.
+//!
+//! Such a command runs with no shard entered, except inside a transaction or a script: those hold shards until they
+//! are done, and nobody enters a shard twice. So whatever looks at shards for it goes through a [`Reach`], which
+//! knows whether it is inside, and what cannot be done inside is put off until the shards are left.
+//!
+//! **Invariant:** inside, all shards are entered.
+
+use super::door::Entered;
+use super::{Client, Engine};
+use crate::shard::Shard;
+use std::cell::Cell;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The engine for the time of one command, from outside its shards or inside all of them.
+#[derive(Debug)]
+pub struct Reach<'a, 'e> {
+    engine: &'e Engine,
+    entered: Option<&'a mut Entered<'e>>,
+}
+
+/// Something to be done once the shards are left.
+pub(super) type Later = Box<dyn FnOnce(&Engine) + Send>;
+
+impl<'a, 'e> Reach<'a, 'e> {
+    /// With no shard entered.
+    #[must_use]
+    pub fn outside(engine: &'e Engine) -> Self {
+        Self { engine, entered: None }
+    }
+
+    /// With all shards entered.
+    pub(crate) fn inside(entered: &'a mut Entered<'e>) -> Self {
+        Self { engine: entered.engine(), entered: Some(entered) }
+    }
+
+    /// The engine itself, for what enters no shard.
+    #[must_use]
+    pub fn engine(&self) -> &'e Engine {
+        self.engine
+    }
+
+    /// Whether shards are entered.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.entered.is_some()
+    }
+
+    /// Visits every shard: one after another from outside, all at one moment from inside.
+    pub fn each_shard(&mut self, mut visit: impl FnMut(&mut Shard)) {
+        match &mut self.entered {
+            Some(entered) => entered.shards().for_each(visit),
+            None => self.engine.doors().iter().for_each(|door| visit(&mut door.enter())),
+        }
+    }
+
+    /// Gives `f` all shards at one moment, seen through a database.
+    pub fn with_all<R>(&mut self, db: usize, f: impl FnOnce(&mut Entered<'e>) -> R) -> R {
+        match &mut self.entered {
+            Some(entered) => entered.through(db, f),
+            None => {
+                let mut entered = self.engine.enter_all(db);
+                let result = f(&mut entered);
+                entered.leave();
+                result
+            }
+        }
+    }
+
+    /// Does something that enters shards: now, or once those that are entered are left.
+    pub fn when_outside(&mut self, f: impl FnOnce(&Engine) + Send + 'static) {
+        match &mut self.entered {
+            Some(entered) => entered.put_off(Box::new(f)),
+            None => f(self.engine),
+        }
+    }
+}
+
+impl Reach<'_, '_> {
+    /// [`Engine::memory_bytes`].
+    #[must_use]
+    pub fn memory_bytes(&mut self) -> usize {
+        let mut used = 0;
+        self.each_shard(|shard| used += shard.heap_bytes());
+        self.engine.memory_peak.fetch_max(used, Ordering::Relaxed);
+        used
+    }
+
+    /// Closes a client's connection: [`Engine::kill`].
+    pub fn kill(&mut self, client: &Arc<Client>) {
+        let client = Arc::clone(client);
+        self.when_outside(move |engine| engine.kill(&client));
+    }
+
+    /// Has the shards follow settings that were changed from inside.
+    pub fn follow_settings(&mut self) {
+        if self.is_inside() {
+            let settings = super::shard_settings(self.engine.settings());
+            self.each_shard(|shard| shard.settings = settings);
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread is inside all shards.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside all shards, for those who are called without a [`Reach`].
+pub(super) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// Runs `f`, which is inside all shards.
+pub(super) fn inside<R>(f: impl FnOnce() -> R) -> R {
+    struct Outside;
+    impl Drop for Outside {
+        fn drop(&mut self) {
+            INSIDE.set(false);
+        }
+    }
+    INSIDE.set(true);
+    let _outside = Outside;
+    f()
+}
+
+impl Deref for Reach<'_, '_> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.engine
+    }
+}
