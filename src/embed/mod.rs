@@ -34,6 +34,10 @@ pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;
 pub use session::{Pipeline, Session};
+pub use stream::{
+    AddOptions, Autoclaimed, ClaimOptions, ConsumerInfo, GroupInfo, ReadFrom, Stream, StreamEntry, StreamId,
+    StreamInfo, StreamPending, StreamTrim,
+};
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 
 pub use crate::shard::Type;

@@ -219,9 +219,8 @@ fn xadd(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     const ZERO: CommandError = CommandError::text("ERR The ID specified in XADD must be greater than 0-0");
-    let node = keys.shard().settings.stream_node;
     let rest = args.rest();
-    let (trim, id, at) = TrimArgs::parse_add(rest, node.entries_max)?;
+    let (trim, id, at) = TrimArgs::parse_add(rest, keys.shard().settings.stream_node.entries_max)?;
     let pairs = rest.get(at..).unwrap_or_default();
     let Some(id) = id.filter(|_| !pairs.is_empty() && pairs.len() % 2 == 0) else {
         return Err(CommandError::WrongArity("xadd"));
@@ -229,23 +228,45 @@ fn xadd(
     if id == NewId::Exactly(Id::MIN) {
         return Err(ZERO);
     }
-    let now_ms = keys.now_ms();
-    let added = keys.update_stream(key, !trim.no_create, |stream| {
-        let log = stream.log_mut();
-        let added = append(log, id, pairs, (now_ms, node.into()));
-        if added.is_ok()
-            && let Some(trim) = trim.trim
-        {
-            log.trim(trim);
-        }
-        let change = StreamChange { dirty: u64::from(added.is_ok()), entries: true, wakes: added.is_ok() };
-        (added, change)
-    })?;
-    match added {
-        Some(id) => write_id(id?, out),
+    match add(keys, key, id, pairs, trim)? {
+        Some(id) => write_id(id, out),
         None => out.null(),
     }
     Ok(())
+}
+
+/// Adds an entry of fields and values in turn under an ID of the clock's, as `XADD key *` does; its ID.
+///
+/// # Errors
+/// As `XADD` has them.
+#[inline]
+pub(crate) fn add_now(keys: &mut Keyspace<'_>, key: Key<'_>, pairs: &[&[u8]]) -> Result<Id, CommandError> {
+    let added = add(keys, key, NewId::Any, pairs, TrimArgs::default())?;
+    added.ok_or(CommandError::NoSuchKey)
+}
+
+#[inline]
+fn add(
+    keys: &mut Keyspace<'_>,
+    key: Key<'_>,
+    id: NewId,
+    pairs: &[&[u8]],
+    options: TrimArgs,
+) -> Result<Option<Id>, CommandError> {
+    let now_ms = keys.now_ms();
+    let limit: NodeLimit = keys.shard().settings.stream_node.into();
+    let added = keys.update_stream(key, !options.no_create, |stream| {
+        let log = stream.log_mut();
+        let added = append(log, id, pairs, (now_ms, limit));
+        if added.is_ok()
+            && let Some(trim) = options.trim
+        {
+            log.trim(trim);
+        }
+        let done = added.is_ok();
+        (added, StreamChange { dirty: u64::from(done), entries: true, wakes: done })
+    })?;
+    added.transpose()
 }
 
 fn append(
