@@ -234,6 +234,8 @@ impl Places {
                     words(&[b"HGETALL", &key]),
                     words(&[b"SMEMBERS", &key]),
                     words(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"]),
+                    words(&[b"XRANGE", &key, b"-", b"+"]),
+                    words(&[b"XINFO", b"STREAM", &key, b"FULL", b"COUNT", b"0"]),
                     words(&[b"PTTL", &key]),
                     words(&[b"OBJECT", b"ENCODING", &key]),
                 ] {
@@ -292,6 +294,10 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
         // What HELP lists depends on what is there.
         (_, b"HELP", Value::Array(_)) => any(),
         (b"MEMORY", _, Value::Int(_)) => any(),
+        (b"XINFO", _, reply) => without_times(reply),
+        (b"XPENDING", _, Value::Array(lines)) => {
+            Value::Array(lines.into_iter().map(without_idle_time).collect())
+        }
         // Redis 7.2 keeps a short list in one listpack; 7.0 called every list a quicklist.
         (b"OBJECT", b"ENCODING", Value::Bulk(name)) if name == b"listpack" => {
             Value::Bulk(b"quicklist".to_vec())
@@ -310,6 +316,41 @@ fn shortest(reply: Value) -> Value {
                 Some(number) => Value::Bulk(damselfly::double::format_double(number).into_bytes()),
                 None => Value::Bulk(text),
             }
+        }
+        other => other,
+    }
+}
+
+/// A reply of XINFO without times, and without the two that Redis 7.0 did not tell.
+fn without_times(reply: Value) -> Value {
+    let Value::Array(items) = reply else {
+        return match reply {
+            // The time of a delivery.
+            Value::Int(1_000_000_000_000..) => Value::Int(0),
+            other => other,
+        };
+    };
+    let mut kept = Vec::new();
+    let mut items = items.into_iter();
+    while let Some(item) = items.next() {
+        match &item {
+            Value::Bulk(name) if name == b"inactive" || name == b"active-time" => drop(items.next()),
+            Value::Bulk(name) if name == b"idle" || name == b"seen-time" => {
+                kept.push(item);
+                kept.extend(items.next().map(|_| Value::Int(0)));
+            }
+            _ => kept.push(without_times(item)),
+        }
+    }
+    Value::Array(kept)
+}
+
+/// A line of XPENDING without the time since the delivery.
+fn without_idle_time(line: Value) -> Value {
+    match line {
+        Value::Array(mut parts) if parts.len() == 4 => {
+            parts[2] = Value::Int(0);
+            Value::Array(parts)
         }
         other => other,
     }

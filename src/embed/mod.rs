@@ -42,6 +42,10 @@ pub use scan::Scan;
 pub use session::{Pipeline, Session};
 pub use set::{Set, SetScan};
 pub use sort::SortOptions;
+pub use stream::{
+    AddOptions as StreamAddOptions, Autoclaimed, ClaimOptions, ConsumerInfo, GroupInfo, ReadFrom, Stream,
+    StreamEntry, StreamId, StreamInfo, StreamPending, StreamTrim,
+};
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 pub use zset::{AddOptions, Extreme, Scored, Stretch, Weighing, ZSet, ZSetScan};
 

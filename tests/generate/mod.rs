@@ -2,6 +2,7 @@
 
 mod bitmap;
 mod random;
+mod stream;
 mod syntax;
 mod zset;
 
@@ -49,7 +50,8 @@ const LEFT_OUT: &[&str] = &[
     "WAITAOF",
 ];
 
-const KEYS: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"", b"\x00\xff\r\n"];
+const KEYS: &[&[u8]] =
+    &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"s1", b"s2", b"", b"\x00\xff\r\n"];
 
 /// Makes scripts.
 pub struct Generator {
@@ -145,7 +147,7 @@ impl Made {
         if self.command.group == Group::Bitmap {
             argv.extend(bitmap::arguments(self.command.name, random));
         } else {
-            fill(&self.syntax, &mut argv, random);
+            fill(&self.syntax, self.command.group, &mut argv, random);
         }
         if self.command.name == "HSETEX"
             && let Some(at) = argv.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS"))
@@ -172,8 +174,9 @@ impl Made {
         if random.one_in(40) && argv.len() > first {
             argv.remove(first + random.below(argv.len() - first));
         }
+        stream::repair(self, &mut argv, random);
         // Nobody serves these scripts, so a wait has to end by itself.
-        if self.command.flags.has(Flag::Blocking) {
+        if self.command.flags.has(Flag::Blocking) && self.command.group != Group::Stream {
             let last = argv.len() - 1;
             for (at, arg) in argv.iter_mut().enumerate().skip(first) {
                 let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<f64>().ok());
@@ -234,7 +237,7 @@ fn spell(word: &str, random: &mut Random) -> Vec<u8> {
     }
 }
 
-fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
+fn fill(nodes: &[Node], group: Group, argv: &mut Argv, random: &mut Random) {
     // `numkeys` or `numfields` is what follows, so it is filled in once that is there.
     let mut counted = None;
     for node in nodes {
@@ -244,18 +247,18 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
                 counted = Some(argv.len());
                 argv.push(Vec::new());
             }
-            Node::Argument(name) => argv.push(argument(name, random)),
+            Node::Argument(name) => argv.push(argument(name, group, random)),
             Node::Optional(nodes) => {
                 if random.one_in(3) {
-                    fill(nodes, argv, random);
+                    fill(nodes, group, argv, random);
                 }
             }
             Node::Repeated(nodes) => {
                 for _ in 0..[0, 0, 0, 1, 1, 2, 3, 9][random.below(8)] {
-                    fill(nodes, argv, random);
+                    fill(nodes, group, argv, random);
                 }
             }
-            Node::Choice(choices) => fill(&choices[random.below(choices.len())], argv, random),
+            Node::Choice(choices) => fill(&choices[random.below(choices.len())], group, argv, random),
         }
         if let Some(at) = counted
             && argv.len() > at + 1
@@ -271,7 +274,12 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
 }
 
 /// What may stand for a name in a syntax.
-fn argument(name: &str, random: &mut Random) -> Vec<u8> {
+fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
+    if group == Group::Stream
+        && let Some(argument) = stream::argument(name, random)
+    {
+        return argument;
+    }
     match name {
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src"
         | "dst" => key(random),
@@ -307,7 +315,7 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "by-pattern" | "get-pattern" => {
             one_of(random, &["*", "*", "#", "{t}*", "list*", "*->x", "*->1", "x*", "*->", "->*", "**"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "set", "zset", "STRING", "none"]),
+        "type" => one_of(random, &["string", "list", "hash", "set", "zset", "stream", "STRING", "none"]),
         "field" => field(random),
         "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),

@@ -72,7 +72,7 @@ pub(super) fn hrandfield(
 ) -> Result<(), CommandError> {
     let reply_bytes_max = keys.shard().settings.string_bytes_max;
     let mut choices = keys.random_choices();
-    let random = move || choices.next();
+    let random = move || choices.number();
     if args.left() == 0 {
         let pair = keys.hash(key)?.and_then(|hash| hash.random(random));
         write_optional(pair.map(|(field, _)| field), out);

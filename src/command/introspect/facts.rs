@@ -18,9 +18,12 @@ const KEY_USES: ByName = &[
     (
         "RO",
         "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime \
-         object|refcount scard sismember strlen touch type zcard",
+         object|refcount scard sismember strlen touch type xlen zcard",
     ),
-    ("RW insert", "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd"),
+    (
+        "RW insert",
+        "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd xgroup|create xgroup|createconsumer",
+    ),
     (
         "RW access update",
         "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
@@ -31,7 +34,12 @@ const KEY_USES: ByName = &[
         "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel hgetdel lmpop lpop rpop spop zmpop zpopmax \
          zpopmin",
     ),
-    ("RW delete", "hdel lrem ltrim srem zrem zremrangebylex zremrangebyrank zremrangebyscore"),
+    (
+        "RW delete",
+        "hdel lrem ltrim srem xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim zrem zremrangebylex \
+         zremrangebyrank zremrangebyscore",
+    ),
+    ("RO access", "xreadgroup"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
@@ -52,6 +60,7 @@ const KEY_NOTES: &[(&str, &[&str])] = &[
     ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
+    ("xadd", &["UPDATE instead of INSERT because of the optional trimming feature"]),
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
     ("sort_ro", &["", SORT_BY_NOTE]),
 ];
@@ -65,7 +74,8 @@ const TIPS: ByName = &[
     (
         "nondeterministic_output",
         "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
-         object|refcount pttl spop srandmember sscan time ttl zrandmember zscan",
+         object|refcount pttl spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending \
+         xtrim zrandmember zscan",
     ),
     (
         "nondeterministic_output_order",
@@ -267,6 +277,40 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("zrem", &[("2.4.0", "Accepts multiple elements.")]),
     ("zrevrangebyscore", &[("2.1.6", "`min` and `max` can be exclusive.")]),
     ("zrevrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    (
+        "xadd",
+        &[
+            ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+            ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ],
+    ),
+    (
+        "xautoclaim",
+        &[(
+            "7.0.0",
+            "Added an element to the reply array, containing deleted entries the command cleared from the PEL",
+        )],
+    ),
+    ("xgroup|create", &[("7.0.0", "Added the `entries_read` named argument.")]),
+    ("xgroup|setid", &[("7.0.0", "Added the optional `entries_read` argument.")]),
+    ("xinfo|consumers", &[("7.2.0", "Added the `inactive` field, and changed the meaning of `idle`.")]),
+    ("xinfo|groups", &[("7.0.0", "Added the `entries-read` and `lag` fields")]),
+    (
+        "xinfo|stream",
+        &[
+            ("6.0.0", "Added the `FULL` modifier."),
+            (
+                "7.0.0",
+                "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
+            ),
+            ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        ],
+    ),
+    ("xpending", &[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")]),
+    ("xrange", &[("6.2.0", "Added exclusive ranges.")]),
+    ("xrevrange", &[("6.2.0", "Added exclusive ranges.")]),
+    ("xsetid", &[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")]),
+    ("xtrim", &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")]),
 ];
 
 /// Where a key specification finds its keys.
@@ -276,6 +320,8 @@ pub(super) enum Find {
     Range { first: usize, last: i32, step: usize },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// Half of what stands behind the word `STREAMS`, which is looked for from this position on.
+    Streams(usize),
     /// Only the command can say.
     Unknown,
 }
@@ -312,6 +358,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             }
             Keys::FirstAndCounted(_) if at == 0 => Find::Range { first: 1, last: 0, step: 1 },
             Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
+            // In the shortest form the name of XREADGROUP has its group in front of the word.
+            Keys::Streams => Find::Streams(if command.flags.has(Flag::Write) { 4 } else { 1 }),
         };
         let note = notes.get(at).copied().filter(|note| !note.is_empty());
         KeySpec {
@@ -334,7 +382,7 @@ pub(super) fn has_keys(command: &Command) -> bool {
 /// First key, last key, step, as `COMMAND INFO` showed them before there were key specifications.
 pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
-        Keys::None | Keys::Counted(_) => (0, 0, 0),
+        Keys::None | Keys::Counted(_) | Keys::Streams => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
         Keys::FirstAndCounted(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
@@ -364,9 +412,10 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
         (Flag::AllowBusy, "allow_busy"),
     ];
     let flags = command.flags;
-    // Redis looks for keys that a range does not cover; a count in front of them is such a case.
+    // Redis looks for keys that a range does not cover; a count or a word in front of them is such a case.
     let movable = |flag| {
-        flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_))
+        flag == Flag::MovableKeys
+            && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_) | Keys::Streams)
     };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
