@@ -16,6 +16,7 @@ pub mod decode;
 pub mod encode;
 mod lzf;
 mod read;
+pub mod stream;
 mod write;
 mod ziplist;
 

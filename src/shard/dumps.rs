@@ -39,7 +39,7 @@ impl Keyspace<'_> {
             Some(Type::ZSet) => {
                 self.zset(key).expect(OF_ITS_TYPE).map(|zset| rdb::encode::zset(zset, called_listpack))
             }
-            Some(_) => None,
+            Some(Type::Stream) => self.stream(key).expect(OF_ITS_TYPE).map(rdb::stream::encode),
         }
     }
 
@@ -70,7 +70,10 @@ impl Value {
             Form::Set(form) => set(&mut body, form, settings)?,
             Form::Hash(form) => hash(&mut body, form, settings)?,
             Form::ZSet(form) => zset(&mut body, form, settings)?,
-            _ => return Err(Corrupt { what: "a value is of a known type", offset: 0 }.into()),
+            Form::Stream(form) => {
+                let stream = rdb::stream::decode(&mut body, form)?;
+                Value::object(Object::Stream(Box::new(stream)))
+            }
         })
     }
 }

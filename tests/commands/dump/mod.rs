@@ -289,6 +289,36 @@ fn sorted_sets_of_every_age_are_restored() {
 }
 
 #[test]
+fn streams_of_every_age_are_restored() {
+    for name in ["stream1", "stream2"] {
+        check_with(&format!(
+            r#"
+            > RESTORE x 0 ${name}$                      < +OK
+            > XLEN x                                    < :2
+            > XRANGE x - +                              < [["1000-1" ["f" "a"]] ["1010-2" ["g" "x" "h" "y"]]]
+            > XPENDING x g1                             < [:1 "1000-1" "1000-1" [["alice" "1"]]]
+            > XPENDING x g1 - + 10                      < [["1000-1" "alice" * :2]]
+            > XADD x 1010-2 f v                         < -ERR The ID specified in XADD is equal or smaller *
+            > XADD x 1010-3 f v                         < "1010-3"
+            > XREADGROUP GROUP g1 bob COUNT 1 STREAMS x >   < [["x" [["1010-2" ["g" "x" "h" "y"]]]]]
+            > XACK x g1 1000-1                          < :1
+            "#
+        ));
+    }
+    check_with(
+        r#"
+        ! only 7.2
+        > RESTORE x 0 $stream3$                     < +OK
+        > XINFO STREAM x FULL                       < ["length" :2 "radix-tree-keys" :1 "radix-tree-nodes" :2 "last-generated-id" "1010-2" "max-deleted-entry-id" "1005-1" "entries-added" :3 "recorded-first-entry-id" "1000-1" "entries" [["1000-1" ["f" "a"]] ["1010-2" ["g" "x" "h" "y"]]] "groups" [["name" "g1" "last-delivered-id" "1000-1" "entries-read" :1 "lag" nil "pel-count" :1 "pending" [["1000-1" "alice" :1700000000000 :2]] "consumers" [["name" "alice" "seen-time" :1700000000000 "active-time" :1600000000000 "pel-count" :1 "pending" [["1000-1" :1700000000000 :2]]]]]]]
+        > DEL x                                     < :1
+        > RESTORE x 0 $stream1$                     < +OK
+        > XINFO STREAM x                            < ["length" :2 "radix-tree-keys" :1 "radix-tree-nodes" :2 "last-generated-id" "1010-2" "max-deleted-entry-id" "0-0" "entries-added" :2 "recorded-first-entry-id" "1000-1" "groups" :1 "first-entry" * "last-entry" *]
+        > XINFO GROUPS x                            < [["name" "g1" "consumers" :1 "pending" :1 "last-delivered-id" "1000-1" "entries-read" :1 "lag" :1]]
+        "#,
+    );
+}
+
+#[test]
 fn what_stands_twice_or_out_of_order_is_bad_data() {
     let db = Damselfly::in_memory();
     for (what, body) in [
@@ -384,8 +414,27 @@ quickcheck! {
         let db = Damselfly::in_memory();
         match db.restore("k", seal(&body, u16::from_le_bytes([footer[0], footer[1]]))) {
             Err(error) => error.to_string() == "ERR Bad data format" && !db.exists("k").unwrap(),
-            // What was taken is a whole value: it can be dumped and restored again.
+            // What was taken is a whole value: it can be read and changed, dumped and restored again.
             Ok(()) => {
+                for line in [
+                    "XRANGE k - +",
+                    "XREVRANGE k + -",
+                    "XINFO STREAM k FULL",
+                    "XADD k * f v",
+                    "XREADGROUP GROUP g1 bob STREAMS k >",
+                    "XAUTOCLAIM k g1 carl 0 0",
+                    "XTRIM k MAXLEN 1",
+                    "LRANGE k 0 -1",
+                    "RPUSH k x",
+                    "HGETALL k",
+                    "HSET k f v",
+                    "SMEMBERS k",
+                    "SADD k x",
+                    "ZRANGE k 0 -1",
+                    "ZADD k 1 x",
+                ] {
+                    let _ = db.call(line.split(' '));
+                }
                 let dumped = db.dump("k").unwrap();
                 dumped.is_some_and(|dumped| db.restore("again", dumped).is_ok()) || panic!("{name}: {body:02x?}")
             }
