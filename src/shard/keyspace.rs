@@ -421,7 +421,8 @@ impl<'a> Keyspace<'a> {
     pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
         let found = self.find(key)?;
         let db = &self.shard.dbs[self.db];
-        let object = db.object(found.handle).map_or(0, Object::heap_bytes);
+        let object =
+            db.object(found.handle).map_or(0, |object| size_of::<Option<Object>>() + object.heap_bytes());
         // Thirteen bytes are the slot's usual share of its segment.
         Some(db.bytes(found.handle).len() + 13 + object)
     }

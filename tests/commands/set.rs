@@ -609,3 +609,17 @@ fn what_is_left_of_a_copy_keeps_the_form_of_the_copy() {
         "#;
     check(&script);
 }
+
+#[test]
+fn what_a_set_takes_follows_its_members() {
+    let script = add("n", "", 0..16)
+        + &add("l", "m", 0..16)
+        + &add("t", "member:", 1000..4000)
+        + r#"> MEMORY USAGE n                < :40..200
+             > MEMORY USAGE l                < :40..1500
+             > MEMORY USAGE t SAMPLES 0      < :80000..400000
+             > SPOP t 2900                   < *
+             > MEMORY USAGE t SAMPLES 0      < :1000..20000
+        "#;
+    check(&script);
+}
