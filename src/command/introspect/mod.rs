@@ -155,7 +155,7 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
     }
     out.bulk(b"flags");
     write_words(&spec.uses, out);
-    let mut part = |part: &str, kind: &str, fields: &[(&str, i64)]| {
+    let part = |out: &mut dyn Sink, part: &str, kind: &str, fields: &[(&str, i64)]| {
         out.bulk(part.as_bytes());
         out.map(2);
         out.bulk(b"type");
@@ -169,17 +169,30 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
     };
     match spec.find {
         Find::Range { first, last, step } => {
-            part("begin_search", "index", &[("index", first as i64)]);
+            part(out, "begin_search", "index", &[("index", first as i64)]);
             let fields = [("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)];
-            part("find_keys", "range", &fields);
+            part(out, "find_keys", "range", &fields);
         }
         Find::Counted(at) => {
-            part("begin_search", "index", &[("index", at as i64)]);
-            part("find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+            part(out, "begin_search", "index", &[("index", at as i64)]);
+            part(out, "find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+        }
+        Find::Streams(from) => {
+            out.bulk(b"begin_search");
+            out.map(2);
+            out.bulk(b"type");
+            out.bulk(b"keyword");
+            out.bulk(b"spec");
+            out.map(2);
+            out.bulk(b"keyword");
+            out.bulk(b"STREAMS");
+            out.bulk(b"startfrom");
+            out.int(from as i64);
+            part(out, "find_keys", "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
         }
         Find::Unknown => {
-            part("begin_search", "unknown", &[]);
-            part("find_keys", "unknown", &[]);
+            part(out, "begin_search", "unknown", &[]);
+            part(out, "find_keys", "unknown", &[]);
         }
     }
 }
@@ -393,7 +406,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     let specs = facts::key_specs(entry);
     let counted_wrong = match command.keys {
         // A count that reaches beyond the arguments is wrong, where routing just takes what is there.
-        Keys::Counted(at) => {
+        Keys::Counted(at) | Keys::FirstAndCounted(at) => {
             let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
             usize::try_from(count).map_or(true, |count| count > argv.len() - at - 1)
         }
@@ -401,7 +414,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     };
     let mut keys: Vec<UsedKey<'a>> = Vec::new();
     if !counted_wrong {
-        for (at, place) in command.keys.positions(argv).enumerate() {
+        for (at, place) in spec_positions(command.keys, &specs, argv).enumerate() {
             let spec = specs.get(at).filter(|spec| spec.find != Find::Unknown).or(specs.first());
             if let (Some(key), Some(spec)) = (argv.get(place), spec) {
                 keys.push((key, spec.uses.clone()));
@@ -413,6 +426,30 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
         return Err(CommandError::text("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
+}
+
+/// Where the keys stand by the specification, which for a word takes the first one of that spelling.
+fn spec_positions(keys: Keys, specs: &[KeySpec], argv: &[&[u8]]) -> impl Iterator<Item = usize> + use<> {
+    let by_word = specs.iter().find_map(|spec| match spec.find {
+        Find::Streams(from) => {
+            let words = argv.iter().skip(from);
+            Some(
+                words
+                    .into_iter()
+                    .position(|word| word.eq_ignore_ascii_case(b"STREAMS"))
+                    .map(|at| from + at + 1),
+            )
+        }
+        _ => None,
+    });
+    let (range, rest) = match by_word {
+        Some(first) => {
+            let first = first.unwrap_or(argv.len());
+            (first..first + (argv.len() - first) / 2, None)
+        }
+        None => (0..0, Some(keys.positions(argv))),
+    };
+    range.chain(rest.into_iter().flatten())
 }
 
 /// Two commands use their keys according to their options.
