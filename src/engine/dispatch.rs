@@ -4,6 +4,7 @@
 //! last command stays entered for the next one where that needs the same; it is left when another is needed, when
 //! somebody has to be told something, after [`HOLD_MAX`] commands, and at the end of the batch.
 
+use super::acl::Context;
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
 use super::session::{ReplyMode, Session};
@@ -157,7 +158,7 @@ impl<'e> Batch<'e> {
     #[inline]
     fn look_up(
         &mut self,
-        session: &Session,
+        session: &mut Session,
         argv: &[&[u8]],
     ) -> Result<&'static Entry, (Option<&'static Entry>, CommandError)> {
         let name = argv.first().copied().unwrap_or_default();
@@ -176,10 +177,17 @@ impl<'e> Batch<'e> {
         }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
-        } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
-            CommandError::NoAuth
-        } else {
+        } else if entry.command.flags.has(Flag::NoAuth) {
             return Ok(entry);
+        } else if self.engine.must_authenticate(session) {
+            CommandError::NoAuth
+        } else if session.user().is_unrestricted() {
+            return Ok(entry);
+        } else {
+            match self.engine.may_run(session, entry, argv) {
+                Ok(()) => return Ok(entry),
+                Err(error) => error,
+            }
         };
         self.engine.stats().note_rejected(entry.id);
         Err((Some(entry), refused))
@@ -308,6 +316,27 @@ impl<'e> Batch<'e> {
 }
 
 impl Engine {
+    /// Whether the rules of a session's user allow a command; what they do not is noted.
+    #[inline(never)]
+    fn may_run(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), CommandError> {
+        let context = match &session.transaction {
+            // What no transaction takes is refused for that.
+            Some(_) if entry.command.flags.has(Flag::NoMulti) => return Ok(()),
+            Some(_) => Context::Multi,
+            None => Context::TopLevel,
+        };
+        session.check(entry, argv).map_err(|denied| {
+            session.client.last_command.store(entry.id, Ordering::Relaxed);
+            self.note_denied(session, argv, context, &denied);
+            denied.error()
+        })
+    }
+
     /// Enters the shards of keys that are to be written, and those that serving whoever waits for one of them takes.
     pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
         &self,
