@@ -62,6 +62,8 @@ pub struct Engine {
     next_ticket: AtomicU64,
     pause: Pause,
     databases: usize,
+    /// Keys the hash function of large collections.
+    dict_seed: (u64, u64),
     started_ms: u64,
     run_id: String,
     memory_peak: AtomicUsize,
@@ -87,7 +89,8 @@ impl Engine {
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
-        let for_shards = shard_settings(&settings);
+        let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
+        let for_shards = shard_settings(&settings, dict_seed);
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
@@ -110,6 +113,7 @@ impl Engine {
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
             databases,
+            dict_seed,
             run_id: run_id[..40].to_owned(),
             memory_peak: AtomicUsize::new(0),
             shutdown: parking_lot::Mutex::new(None),
@@ -122,7 +126,7 @@ impl Engine {
                 if name == "requirepass" {
                     engine.acl.follow_password();
                 }
-                let changed = shard_settings(settings);
+                let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
                     engine.doors.iter().for_each(|door| door.enter().settings = changed);
@@ -336,7 +340,7 @@ impl Drop for Engine {
     }
 }
 
-fn shard_settings(settings: &Settings) -> ShardSettings {
+fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
     ShardSettings {
         list_node: NodeLimit::new(i64::from(settings.list_max_listpack_size())),
         hash_packed: PackedLimit {
@@ -357,6 +361,7 @@ fn shard_settings(settings: &Settings) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        dict_seed,
     }
 }
 
