@@ -319,7 +319,7 @@ fn memory(text: &mut Text, engine: &mut Reach<'_, '_>) {
     text.field("used_memory_vm_total_human", "0B");
     text.absent("0", &["used_memory_functions", "used_memory_scripts"]);
     text.field("used_memory_scripts_human", "0B");
-    text.bytes("maxmemory", setting(engine, "maxmemory").parse().unwrap_or(0));
+    text.bytes("maxmemory", engine.settings().maxmemory() as u64);
     let (pending, freed) = engine.cycles().freeing();
     text.fields(&[
         ("maxmemory_policy", &setting(engine, "maxmemory-policy")),
@@ -407,13 +407,13 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("expired_keys", &totals.expired),
         ("expired_fields", &totals.expired_fields),
         ("expired_stale_perc", &"0.00"),
+        ("evicted_keys", &totals.evicted),
     ]);
     text.absent(
         "0",
         &[
             "expired_time_cap_reached_count",
             "expire_cycle_cpu_milliseconds",
-            "evicted_keys",
             "evicted_clients",
             "total_eviction_exceeded_time",
             "current_eviction_exceeded_time",

@@ -12,7 +12,9 @@ mod settings;
 mod value;
 
 pub use file::{ConfigText, UserLine};
-pub use rows::{Allowed, Change, Config, Group, LogFormat, LogLevel, PubSubDefault, ROWS, Row};
+pub use rows::{
+    Allowed, Change, Config, EvictionPolicy, Group, LogFormat, LogLevel, PubSubDefault, ROWS, Row,
+};
 pub use settings::{RewriteError, SetError, Settings};
 pub use value::{Kind, OutputLimit, OutputLimits, ValueError, events};
 

@@ -233,6 +233,25 @@ choices! {
         /// An object a line, for machines.
         Json = "json",
     }
+    /// Which keys go when memory is used up.
+    EvictionPolicy {
+        /// Of those with a deadline, the least recently used.
+        VolatileLru = "volatile-lru",
+        /// Of those with a deadline, the least frequently used.
+        VolatileLfu = "volatile-lfu",
+        /// Of those with a deadline, any.
+        VolatileRandom = "volatile-random",
+        /// Those that end soonest.
+        VolatileTtl = "volatile-ttl",
+        /// The least recently used.
+        AllkeysLru = "allkeys-lru",
+        /// The least frequently used.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any.
+        AllkeysRandom = "allkeys-random",
+        /// None: writes that take memory are refused.
+        Noeviction = "noeviction",
+    }
     /// Who may use a dangerous command.
     Allowed {
         /// Nobody.
@@ -426,6 +445,11 @@ settings! {
         client_output_buffer_limit: OutputLimits = "client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Live, Limits, "How much a client may leave unread before it is closed.";
 
         active_expire_effort: u32 = "active-expire-effort", Int(1, 10), "1", Live, Keyspace, "How hard to look for expired keys.";
+        maxmemory: usize = "maxmemory", Memory(0, LONG), "0", Live, Keyspace, "Bytes that keys and values may take; 0 for no limit.";
+        maxmemory_policy: EvictionPolicy = "maxmemory-policy", Choice(EvictionPolicy::WORDS), "noeviction", Live, Keyspace, "Which keys go when maxmemory is reached.";
+        maxmemory_samples: u32 = "maxmemory-samples", Int(1, INT), "5", Live, Keyspace, "Keys drawn to find one that goes.";
+        maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity", Int(0, 100), "10", Live, Keyspace, "How long one command may make room: 10 for half a millisecond, 100 for as long as it takes.";
+        cache_mode: bool = "cache-mode", YesNo, "no", Live, Keyspace, "Be a cache: where maxmemory-policy says noeviction, the least recently used keys go.";
         lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction", YesNo, "no", Live, Keyspace, "Free evicted values in the background.";
         lazyfree_lazy_expire: bool = "lazyfree-lazy-expire", YesNo, "no", Live, Keyspace, "Free expired values in the background.";
         lazyfree_lazy_server_del: bool = "lazyfree-lazy-server-del", YesNo, "no", Live, Keyspace, "Free overwritten values in the background.";
@@ -459,7 +483,6 @@ settings! {
         "dynamic-hz", YesNo, "yes", Idle;
         "io-threads-do-reads", YesNo, "no", Idle;
         "jemalloc-bg-thread", YesNo, "yes", Idle;
-        "maxmemory-samples", Int(1, INT), "5", Idle;
         "proc-title-template", Text, "{title} {listen-addr} {server-mode}", Idle;
         "sanitize-dump-payload", Choice(&["no", "yes", "clients"]), "no", Idle;
         "set-proc-title", YesNo, "yes", Idle;
@@ -483,10 +506,7 @@ settings! {
         "rdbcompression", YesNo, "yes", Later;
         "stop-writes-on-bgsave-error", YesNo, "yes", Later;
 
-        "maxmemory", Memory(0, LONG), "0", Later;
         "maxmemory-clients", Memory(0, LONG), "0", Later;
-        "maxmemory-eviction-tenacity", Int(0, 100), "10", Later;
-        "maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", Later;
         "activedefrag", YesNo, "no", Later;
 
         "replicaof" | "slaveof", List, "", Later;

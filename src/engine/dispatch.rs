@@ -148,7 +148,7 @@ impl<'e> Batch<'e> {
                 // The transaction is over, as EXEC would have ended it.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
-                let reason = text.split_once(' ').map_or(&*text, |(_, reason)| reason);
+                let reason = text.strip_prefix("ERR ").unwrap_or(&text);
                 format!("EXECABORT Transaction discarded because of: {reason}").into()
             }
             _ => error,
@@ -177,20 +177,37 @@ impl<'e> Batch<'e> {
         }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
-        } else if entry.command.flags.has(Flag::NoAuth) {
-            return Ok(entry);
-        } else if self.engine.must_authenticate(session) {
+        } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
             CommandError::NoAuth
-        } else if session.user().is_unrestricted() {
-            return Ok(entry);
+        } else if let Err(denied) = self.engine.may_run(session, entry, argv) {
+            denied
+        } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
+            CommandError::OutOfMemory
         } else {
-            match self.engine.may_run(session, entry, argv) {
-                Ok(()) => return Ok(entry),
-                Err(error) => error,
-            }
+            return Ok(entry);
         };
         self.engine.stats().note_rejected(entry.id);
         Err((Some(entry), refused))
+    }
+
+    /// Whether a command is refused because memory is used up; makes room where it can.
+    #[cold]
+    fn is_denied(&mut self, session: &Session, entry: &Entry) -> bool {
+        let flags = flags_of(entry, session);
+        // What is queued takes memory, too.
+        let takes = flags.has(Flag::DenyOom)
+            || session.transaction.is_some() && !entry.command.flags.has(Flag::NotQueued);
+        if !takes {
+            return false;
+        }
+        let exceeds = match &mut self.held {
+            Some((_, guard)) => guard.exceeds(),
+            None => self.engine.is_out_of_memory(),
+        };
+        exceeds && {
+            self.leave();
+            self.engine.make_room().is_err()
+        }
     }
 
     /// Enters the shards that the row says, runs the function, and counts.
@@ -316,9 +333,22 @@ impl<'e> Batch<'e> {
 }
 
 impl Engine {
-    /// Whether the rules of a session's user allow a command; what they do not is noted.
-    #[inline(never)]
+    /// Whether a session's user may run a command; what it may not is noted.
+    #[inline]
     fn may_run(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), CommandError> {
+        if session.user().is_unrestricted() || entry.command.flags.has(Flag::NoAuth) {
+            return Ok(());
+        }
+        self.ask_rules(session, entry, argv)
+    }
+
+    #[inline(never)]
+    fn ask_rules(
         &self,
         session: &mut Session,
         entry: &'static Entry,

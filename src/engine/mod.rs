@@ -12,6 +12,7 @@ mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod memory;
 mod pause;
 mod reach;
 mod route;
@@ -44,6 +45,7 @@ use crate::value::list::NodeLimit;
 use cycles::Cycles;
 use dashmap::DashMap;
 use door::Door;
+use memory::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -66,6 +68,9 @@ pub struct Engine {
     dict_seed: (u64, u64),
     started_ms: u64,
     run_id: String,
+    /// What keys and values may take.
+    memory: Arc<Memory>,
+    /// The most that was seen of it, bytes.
     memory_peak: AtomicUsize,
     shutdown: parking_lot::Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -89,13 +94,14 @@ impl Engine {
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
+        let memory = Arc::new(Memory::default());
         let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
         let for_shards = shard_settings(&settings, dict_seed);
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
                 shard.stats = ShardStats { calls: vec![0; TABLE.count()], ..ShardStats::default() };
-                Door::new(shard)
+                Door::new(shard, Arc::clone(&memory))
             })
             .collect();
         let run_id = (0..3).map(|n| format!("{:016x}", seed.number(u64::MAX - n))).collect::<String>();
@@ -115,10 +121,12 @@ impl Engine {
             databases,
             dict_seed,
             run_id: run_id[..40].to_owned(),
+            memory,
             memory_peak: AtomicUsize::new(0),
             shutdown: parking_lot::Mutex::new(None),
             settings: Arc::clone(&settings),
         });
+        engine.follow_memory_settings();
         Cycles::start(&engine);
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, name| {
@@ -126,6 +134,7 @@ impl Engine {
                 if name == "requirepass" {
                     engine.acl.follow_password();
                 }
+                engine.follow_memory_settings();
                 let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
@@ -178,6 +187,11 @@ impl Engine {
     #[inline]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    #[inline]
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Background work.
@@ -361,6 +375,7 @@ fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        lfu: memory::lfu(settings),
         dict_seed,
     }
 }

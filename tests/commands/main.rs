@@ -10,6 +10,7 @@ mod dump;
 mod hash;
 mod keys;
 mod list;
+mod memory;
 mod server;
 mod set;
 mod sort;
