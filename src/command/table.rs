@@ -29,6 +29,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::server::COMMANDS,
     super::introspect::COMMANDS,
     super::config::COMMANDS,
+    super::acl::COMMANDS,
     super::debug::COMMANDS,
 ];
 

@@ -98,7 +98,7 @@ impl Registered {
     pub(super) fn new(db: &Damselfly) -> Self {
         let bell = Arc::new(Bell::default());
         let mut session = db.engine.connect(Peer::in_process(), Arc::clone(&bell) as _);
-        session.set_authenticated(true);
+        session.set_user(db.engine.acl().insider(), true);
         session.set_protocol(Protocol::Resp3);
         session.select(db.db);
         Self { engine: Arc::clone(&db.engine), session: Some(session), bell }

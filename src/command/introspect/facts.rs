@@ -95,7 +95,7 @@ const TIPS: ByName = &[
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
     ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
 ];
-const ALL_NODES: &str = "client|setinfo client|setname config|resetstat config|rewrite config|set";
+const ALL_NODES: &str = "acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite config|set";
 
 /// ACL categories besides those that follow from flags. The rule: those of the group; none for a container.
 const CATEGORIES: ByName = &[
@@ -110,7 +110,7 @@ const CATEGORIES: ByName = &[
 ];
 
 /// All ACL categories, in the order in which they are shown.
-const CATEGORY_ORDER: &[&str] = &[
+pub(super) const CATEGORY_ORDER: &[&str] = &[
     "@keyspace",
     "@read",
     "@write",
@@ -157,6 +157,25 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
 
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    (
+        "acl|getuser",
+        &[
+            ("6.2.0", "Added Pub/Sub channel patterns."),
+            (
+                "7.0.0",
+                "Added selectors and changed the format of key and channel patterns from a list to their rule \
+                 representation.",
+            ),
+        ],
+    ),
+    ("acl|log", &[("7.2.0", "Added entry ID, timestamp created, and timestamp last updated.")]),
+    (
+        "acl|setuser",
+        &[
+            ("6.2.0", "Added Pub/Sub channel patterns."),
+            ("7.0.0", "Added selectors and key based permissions."),
+        ],
+    ),
     ("auth", &[("6.0.0", "Added ACL style (username and password).")]),
     ("bitcount", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
     ("bitpos", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
