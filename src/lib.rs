@@ -27,6 +27,7 @@
 //! | [`command`] | what each command means: a row and a function |
 //! | [`shard`] | one shard's data: table, arena, entries, expiry, who waits |
 //! | [`value`] | the structures that values are |
+//! | [`rdb`] | values to the bytes of `DUMP`, and back |
 //! | [`reply`], [`clock`], [`config`], [`double`], [`glob`] | leaves that any room may use |
 //!
 //! `docs/architecture.md` tells the whole, `docs/commands.md` lists the commands.
@@ -39,6 +40,7 @@ pub mod embed;
 pub mod engine;
 pub mod glob;
 pub mod process;
+pub mod rdb;
 pub mod reply;
 #[cfg(feature = "server")]
 pub mod server;

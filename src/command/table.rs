@@ -29,6 +29,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::server::COMMANDS,
     super::introspect::COMMANDS,
     super::config::COMMANDS,
+    super::acl::COMMANDS,
     super::debug::COMMANDS,
 ];
 
@@ -151,6 +152,8 @@ pub enum Keys {
     Counted(usize),
     /// One key behind the name, a number at this position, then that many keys more.
     FirstAndCounted(usize),
+    /// The first half of what stands behind the word `STREAMS`, as `XREAD` has it.
+    Streams,
 }
 
 impl Keys {
@@ -181,9 +184,37 @@ impl Keys {
                 let count = usize::try_from(count).unwrap_or(0).min(argc.saturating_sub(at + 1));
                 (at + 1, at + 1 + count, 1)
             }
+            Keys::Streams => {
+                let first = streams_at(argv).unwrap_or(argc);
+                (first, first + (argc - first) / 2, 1)
+            }
         };
         front.into_iter().chain((first..end.min(argc)).step_by(step))
     }
+}
+
+/// Where the first key of `XREAD` or `XREADGROUP` stands: behind `STREAMS`, which ends the options. `None` where they do
+/// not lead there; the command refuses that.
+#[must_use]
+pub fn streams_at(argv: &[&[u8]]) -> Option<usize> {
+    let mut at = 1;
+    while let Some(word) = argv.get(at) {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let more = argv.len() - at - 1;
+        if is("STREAMS") && more > 0 {
+            return Some(at + 1);
+        }
+        at += if (is("BLOCK") || is("COUNT")) && more > 0 {
+            2
+        } else if is("GROUP") && more > 1 {
+            3
+        } else if is("NOACK") {
+            1
+        } else {
+            return None;
+        };
+    }
+    None
 }
 
 /// A command that may have to wait.

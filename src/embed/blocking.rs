@@ -1,4 +1,4 @@
-//! Calls that wait for a list or a sorted set to be filled: futures of no particular runtime, or a parked thread.
+//! Calls that wait for a key to be filled: futures of no particular runtime, or a parked thread.
 //!
 //! 1. The first poll runs the command as a client of the registry. Where there is something, the future is ready at
 //!    once; nothing else was touched.
@@ -98,7 +98,7 @@ impl Registered {
     pub(super) fn new(db: &Damselfly) -> Self {
         let bell = Arc::new(Bell::default());
         let mut session = db.engine.connect(Peer::in_process(), Arc::clone(&bell) as _);
-        session.set_authenticated(true);
+        session.set_user(db.engine.acl().insider(), true);
         session.set_protocol(Protocol::Resp3);
         session.select(db.db);
         Self { engine: Arc::clone(&db.engine), session: Some(session), bell }
@@ -130,7 +130,12 @@ impl Waiting {
 }
 
 impl<T> Blocking<T> {
-    fn new(db: &Damselfly, argv: Vec<Box<[u8]>>, no_wait: bool, convert: fn(Reply) -> Result<T>) -> Self {
+    pub(super) fn new(
+        db: &Damselfly,
+        argv: Vec<Box<[u8]>>,
+        no_wait: bool,
+        convert: fn(Reply) -> Result<T>,
+    ) -> Self {
         Self { state: State::New { db: db.clone(), argv, no_wait }, convert }
     }
 
@@ -241,7 +246,7 @@ fn timeout(timeout: Option<Duration>) -> (String, bool) {
     }
 }
 
-fn boxed<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> Vec<Box<[u8]>> {
+pub(super) fn boxed<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> Vec<Box<[u8]>> {
     items.into_iter().map(|item| item.as_ref().into()).collect()
 }
 

@@ -37,7 +37,7 @@ fn copied(member: Element<'_>) -> Bytes {
 impl<'a> Set<'a> {
     /// The key.
     #[must_use]
-    pub fn key(self) -> &'a [u8] {
+    pub fn key(&self) -> &'a [u8] {
         self.key
     }
 
@@ -48,7 +48,7 @@ impl<'a> Set<'a> {
     ///
     /// Reference: <https://valkey.io/commands/sadd/>
     #[inline]
-    pub fn add<M: AsRef<[u8]>>(self, members: impl IntoIterator<Item = M>) -> Result<u64> {
+    pub fn add<M: AsRef<[u8]>>(&self, members: impl IntoIterator<Item = M>) -> Result<u64> {
         let members = collect(members);
         self.add_all(&slices(&members))
     }
@@ -60,12 +60,12 @@ impl<'a> Set<'a> {
     ///
     /// Reference: <https://valkey.io/commands/sadd/>
     #[inline]
-    pub fn insert(self, member: impl AsRef<[u8]>) -> Result<bool> {
+    pub fn insert(&self, member: impl AsRef<[u8]>) -> Result<bool> {
         Ok(self.add_all(&[member.as_ref()])? > 0)
     }
 
     #[inline]
-    fn add_all(self, members: &[&[u8]]) -> Result<u64> {
+    fn add_all(&self, members: &[&[u8]]) -> Result<u64> {
         let longest = members.iter().map(|member| member.len()).max().unwrap_or(0);
         self.db.write(self.key, longest, |keys, key| Ok(keys.add_to_set(key, members)? as u64))
     }
@@ -76,7 +76,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/srem/>
-    pub fn remove<M: AsRef<[u8]>>(self, members: impl IntoIterator<Item = M>) -> Result<u64> {
+    pub fn remove<M: AsRef<[u8]>>(&self, members: impl IntoIterator<Item = M>) -> Result<u64> {
         let members = collect(members);
         let members = slices(&members);
         self.db.write(self.key, 0, |keys, key| Ok(keys.remove_from_set(key, &members)? as u64))
@@ -88,7 +88,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/smembers/>
-    pub fn members(self) -> Result<Vec<Bytes>> {
+    pub fn members(&self) -> Result<Vec<Bytes>> {
         self.db.read(self.key, |keys, key| {
             Ok(keys.set(key)?.map(|set| set.iter().map(copied).collect()).unwrap_or_default())
         })
@@ -101,7 +101,7 @@ impl<'a> Set<'a> {
     ///
     /// Reference: <https://valkey.io/commands/sismember/>
     #[inline]
-    pub fn contains(self, member: impl AsRef<[u8]>) -> Result<bool> {
+    pub fn contains(&self, member: impl AsRef<[u8]>) -> Result<bool> {
         let member = Needle::new(member.as_ref());
         self.db.read(self.key, |keys, key| Ok(keys.set(key)?.is_some_and(|set| set.contains(&member))))
     }
@@ -112,7 +112,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/smismember/>
-    pub fn contains_each<M: AsRef<[u8]>>(self, members: impl IntoIterator<Item = M>) -> Result<Vec<bool>> {
+    pub fn contains_each<M: AsRef<[u8]>>(&self, members: impl IntoIterator<Item = M>) -> Result<Vec<bool>> {
         let members = collect(members);
         self.db.read(self.key, |keys, key| {
             let set = keys.set(key)?;
@@ -128,7 +128,7 @@ impl<'a> Set<'a> {
     ///
     /// Reference: <https://valkey.io/commands/scard/>
     #[inline]
-    pub fn len(self) -> Result<u64> {
+    pub fn len(&self) -> Result<u64> {
         self.db.read(self.key, |keys, key| Ok(keys.set(key)?.map_or(0, |set| set.len() as u64)))
     }
 
@@ -138,7 +138,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/scard/>
-    pub fn is_empty(self) -> Result<bool> {
+    pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
@@ -148,7 +148,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType) for either key.
     ///
     /// Reference: <https://valkey.io/commands/smove/>
-    pub fn move_to(self, destination: impl AsRef<[u8]>, member: impl AsRef<[u8]>) -> Result<bool> {
+    pub fn move_to(&self, destination: impl AsRef<[u8]>, member: impl AsRef<[u8]>) -> Result<bool> {
         reply::flag(self.db.run(&[b"SMOVE", self.key, destination.as_ref(), member.as_ref()])?)
     }
 
@@ -159,7 +159,7 @@ impl<'a> Set<'a> {
     ///
     /// Reference: <https://valkey.io/commands/spop/>
     #[inline]
-    pub fn pop(self) -> Result<Option<Bytes>> {
+    pub fn pop(&self) -> Result<Option<Bytes>> {
         self.db.write(self.key, 0, |keys, key| Ok(keys.pop_from_set(key, copied)?))
     }
 
@@ -169,7 +169,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/spop/>
-    pub fn pop_count(self, count: u64) -> Result<Vec<Bytes>> {
+    pub fn pop_count(&self, count: u64) -> Result<Vec<Bytes>> {
         self.db.write(self.key, 0, |keys, key| {
             let mut popped = Vec::new();
             if count > 0 {
@@ -186,7 +186,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/srandmember/>
-    pub fn random(self) -> Result<Option<Bytes>> {
+    pub fn random(&self) -> Result<Option<Bytes>> {
         self.db.read(self.key, |keys, key| {
             let mut random = keys.random_choices();
             Ok(keys.set(key)?.and_then(|set| set.random(&mut random)).map(copied))
@@ -199,7 +199,7 @@ impl<'a> Set<'a> {
     /// [`CommandError::WrongType`](crate::command::error::CommandError::WrongType).
     ///
     /// Reference: <https://valkey.io/commands/srandmember/>
-    pub fn random_count(self, count: u64) -> Result<Vec<Bytes>> {
+    pub fn random_count(&self, count: u64) -> Result<Vec<Bytes>> {
         self.db.read(self.key, |keys, key| {
             let (mut random, mut found) = (keys.random_choices(), Vec::new());
             if let Some(set) = keys.set(key)? {
@@ -218,7 +218,7 @@ impl<'a> Set<'a> {
     /// outgrow `proto-max-bulk-len`.
     ///
     /// Reference: <https://valkey.io/commands/srandmember/>
-    pub fn random_draws(self, count: u64) -> Result<Vec<Bytes>> {
+    pub fn random_draws(&self, count: u64) -> Result<Vec<Bytes>> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let mut number = itoa::Buffer::new();
         reply::strings(self.db.run(&[b"SRANDMEMBER", self.key, number.format(-count).as_bytes()])?)
@@ -237,8 +237,8 @@ impl<'a> Set<'a> {
     /// ```
     ///
     /// Reference: <https://valkey.io/commands/sscan/>
-    pub fn scan(self) -> SetScan<'a> {
-        SetScan { set: self, pattern: None, batch: 64, cursor: Some(0), found: Vec::new() }
+    pub fn scan(&self) -> SetScan<'a> {
+        SetScan { set: *self, pattern: None, batch: 64, cursor: Some(0), found: Vec::new() }
     }
 }
 

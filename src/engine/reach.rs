@@ -8,7 +8,7 @@
 
 use super::door::Entered;
 use super::{Client, Engine};
-use crate::shard::{Shard, ShardSettings};
+use crate::shard::Shard;
 use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Reach<'_, '_> {
     #[must_use]
     pub fn memory_bytes(&mut self) -> usize {
         let mut used = 0;
-        self.each_shard(|shard| used += shard.heap_bytes());
+        self.each_shard(|shard| used += shard.used_bytes());
         self.engine.memory_peak.fetch_max(used, Ordering::Relaxed);
         used
     }
@@ -97,11 +97,8 @@ impl Reach<'_, '_> {
     /// Has the shards follow settings that were changed from inside.
     pub fn follow_settings(&mut self) {
         if self.is_inside() {
-            let settings = super::shard_settings(self.engine.settings());
-            self.each_shard(|shard| {
-                let dict_seed = shard.settings.dict_seed;
-                shard.settings = ShardSettings { dict_seed, ..settings };
-            });
+            let settings = super::shard_settings(self.engine.settings(), self.engine.dict_seed);
+            self.each_shard(|shard| shard.settings = settings);
         }
     }
 }

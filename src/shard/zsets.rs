@@ -178,13 +178,19 @@ impl Keyspace<'_> {
             self.delete(key);
             return;
         }
-        let seed = self.shard.settings.dict_seed;
-        let zset = ZSet::from_sorted(pairs.iter(), limit(&self.shard.settings), seed);
-        let value = match zset.packed() {
+        let value = Value::of_zset(pairs, &self.shard.settings);
+        self.put(key, value);
+    }
+}
+
+impl Value {
+    /// A sorted set of pairs, of which there are some, in the form that the settings say. O(pairs).
+    pub(super) fn of_zset(pairs: &Sorted, settings: &ShardSettings) -> Self {
+        let zset = ZSet::from_sorted(pairs.iter(), limit(settings), settings.dict_seed);
+        match zset.packed() {
             Some(bytes) if bytes.len() <= INLINE_BYTES_MAX => Value::inline(Kind::PackedZSet, bytes.to_vec()),
             _ => Value::object(Object::ZSet(Box::new(zset))),
-        };
-        self.put(key, value);
+        }
     }
 }
 

@@ -23,6 +23,7 @@
 
 use super::table::{NEVER, Table, skew};
 use siphasher::sip::SipHasher13;
+use std::cmp::min;
 
 /// Keys the hash function; drawn once an engine.
 pub type Seed = (u64, u64);
@@ -43,21 +44,18 @@ pub struct Entry<'a> {
 pub struct Dict {
     table: Table<Place>,
     log: Log,
-    hasher: SipHasher13,
+    seed: Seed,
     /// Entries with a deadline.
     with_deadline: usize,
+    /// No deadline is earlier than this.
+    due_ms: u64,
 }
 
 impl Dict {
     /// An empty dictionary.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self {
-            table: Table::new(),
-            log: Log::default(),
-            hasher: SipHasher13::new_with_keys(seed.0, seed.1),
-            with_deadline: 0,
-        }
+        Self { table: Table::new(), log: Log::default(), seed, with_deadline: 0, due_ms: NEVER }
     }
 
     /// How many entries there are.
@@ -79,7 +77,7 @@ impl Dict {
     }
 
     fn hash(&self, key: &[u8]) -> u32 {
-        skew(self.hasher.hash(key) as u32)
+        skew(SipHasher13::new_with_keys(self.seed.0, self.seed.1).hash(key) as u32)
     }
 
     #[inline]
@@ -136,19 +134,22 @@ impl Dict {
                     self.table.relocate(hash, place, to);
                     self.kill(place);
                 }
-                if let Some(deadline) = expires_at_ms {
-                    self.table.note_deadline(hash, deadline);
-                }
+                self.note_deadline(hash, expires_at_ms);
                 false
             }
             None => {
                 let place = self.log.append(&new);
                 self.table.insert(hash, place);
-                if let Some(deadline) = expires_at_ms {
-                    self.table.note_deadline(hash, deadline);
-                }
+                self.note_deadline(hash, expires_at_ms);
                 true
             }
+        }
+    }
+
+    fn note_deadline(&mut self, hash: u32, expires_at_ms: Option<u64>) {
+        if let Some(deadline) = expires_at_ms {
+            self.table.note_deadline(hash, deadline);
+            self.due_ms = min(self.due_ms, deadline);
         }
     }
 
@@ -208,7 +209,7 @@ impl Dict {
     /// Visits entries from a cursor on, 0 to begin: at least `want` of them unless the end is reached. Returns the cursor to
     /// go on with, `None` at the end. Entries that are there throughout a scan are visited once. O(want), and one segment
     /// of the table.
-    pub fn scan(&self, cursor: u32, want: usize, mut visit: impl FnMut(Entry<'_>)) -> Option<u32> {
+    pub fn scan<'a>(&'a self, cursor: u32, want: usize, mut visit: impl FnMut(Entry<'a>)) -> Option<u32> {
         self.table.scan(cursor, want, |slot| visit(self.log.entry(slot.handle)))
     }
 
@@ -241,34 +242,33 @@ impl Dict {
             }
         }
         self.with_deadline = self.with_deadline + usize::from(expires_at_ms.is_some()) - usize::from(had);
-        if let Some(deadline) = expires_at_ms {
-            self.table.note_deadline(hash, deadline);
-        }
+        self.note_deadline(hash, expires_at_ms);
         true
     }
 
-    /// No entry's deadline is earlier than this; [`NEVER`] when none has one. O(segments of the table), which is to say
-    /// one for some hundred entries.
+    /// No entry's deadline is earlier than this; [`NEVER`] when none has one. O(1).
     #[must_use]
     pub fn next_due_ms(&self) -> u64 {
-        if self.with_deadline == 0 { NEVER } else { self.table.next_due_ms() }
+        if self.with_deadline == 0 { NEVER } else { self.due_ms }
     }
 
-    /// Takes out what is due in one segment of the table, from `position` on: entries whose deadline is not after
-    /// `now_ms`, each of which `f` sees first. Returns the position to go on from, `None` when there is nothing left to
-    /// look at. O(some hundred entries).
+    /// Takes out what is due in one segment of the table, from `position` on, 0 to begin: entries whose deadline is before
+    /// `now_ms`, each of which `f` sees first. Returns the position to go on from, `None` when everything was looked at.
+    /// O(some hundred entries), and one step for some hundred in the whole dictionary.
     pub fn expire(&mut self, position: u32, now_ms: u64, mut f: impl FnMut(Entry<'_>)) -> Option<u32> {
         if self.with_deadline == 0 {
+            self.due_ms = NEVER;
             return None;
         }
-        let (segment, slots, next) = self.table.next_due_segment(position, now_ms)?;
+        let Some((segment, slots, next)) = self.table.next_due_segment(position, now_ms) else {
+            self.due_ms = self.table.next_due_ms();
+            return None;
+        };
         let mut due_ms = NEVER;
         let mut expired = Vec::new();
         for slot in slots {
             match self.log.entry(slot.handle).expires_at_ms {
-                Some(deadline) if deadline <= now_ms => {
-                    expired.push(self.log.entry(slot.handle).key.to_vec())
-                }
+                Some(deadline) if deadline < now_ms => expired.push(self.log.entry(slot.handle).key.to_vec()),
                 Some(deadline) => due_ms = due_ms.min(deadline),
                 None => {}
             }
@@ -276,6 +276,9 @@ impl Dict {
         self.table.set_due(&segment, due_ms);
         for key in expired {
             self.remove_with(&key, &mut f);
+        }
+        if next.is_none() {
+            self.due_ms = self.table.next_due_ms();
         }
         next
     }
@@ -634,10 +637,10 @@ mod tests {
                             position = dict.expire(at, u64::from(v), |entry| {
                                 let gone = model.remove(entry.key).expect("it was there");
                                 assert_eq!(gone, (entry.value.to_vec(), entry.expires_at_ms));
-                                assert!(entry.expires_at_ms.is_some_and(|deadline| deadline <= u64::from(v)));
+                                assert!(entry.expires_at_ms.is_some_and(|deadline| deadline < u64::from(v)));
                             });
                         }
-                        assert!(model.values().all(|(_, d)| d.is_none_or(|deadline| deadline > u64::from(v))));
+                        assert!(model.values().all(|(_, d)| d.is_none_or(|deadline| deadline >= u64::from(v))));
                     }
                     6 => {
                         let new = !model.contains_key(&key);

@@ -593,3 +593,33 @@ fn a_set_whose_time_is_up_is_no_source() {
         "#,
     );
 }
+
+#[test]
+fn what_is_left_of_a_copy_keeps_the_form_of_the_copy() {
+    let script = "! only 7.2\n".to_owned()
+        + &add("s", "m", 0..200)
+        + &add("t", "m", 0..190)
+        + r#"> SDIFFSTORE d s t              < :10
+             > OBJECT ENCODING d             < "listpack"
+             > SDIFFSTORE d s t t t t        < :10
+             > OBJECT ENCODING d             < "listpack"
+             > SADD u m0                     < :1
+             > SDIFFSTORE d s t u u u u u u  < :10
+             > OBJECT ENCODING d             < "hashtable"
+        "#;
+    check(&script);
+}
+
+#[test]
+fn what_a_set_takes_follows_its_members() {
+    let script = add("n", "", 0..16)
+        + &add("l", "m", 0..16)
+        + &add("t", "member:", 1000..4000)
+        + r#"> MEMORY USAGE n                < :40..200
+             > MEMORY USAGE l                < :40..1500
+             > MEMORY USAGE t SAMPLES 0      < :80000..400000
+             > SPOP t 2900                   < *
+             > MEMORY USAGE t SAMPLES 0      < :1000..20000
+        "#;
+    check(&script);
+}

@@ -188,10 +188,12 @@ pub(super) fn sdiff(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let sets = read(entered, args.rest())?;
+    let names = args.rest();
+    let limits = names.first().map(|name| limits(entered, name));
+    let sets = read(entered, names)?;
     let mut found = Found::default();
-    if let Some((Some(first), mut others)) = first_and_others(&sets) {
-        algebra::subtract(first, &mut others, |member| found.add(member));
+    if let (Some(limits), Some((Some(first), mut others))) = (limits, first_and_others(&sets)) {
+        algebra::subtract(first, &mut others, &limits, |member| found.add(member));
     }
     found.write(out);
     Ok(())

@@ -57,42 +57,60 @@ pub fn union<'a>(sets: impl IntoIterator<Item = SetRef<'a>>, limits: &Limits) ->
 /// Of two ways the one with less to do is taken, as in Redis: to look each member of the first set up in all others,
 /// beginning with the largest, which is O(n m) for `n` members and `m` sets; or to take the members of all others out
 /// of a copy of it, which is O(n) for the members of all sets.
-pub fn subtract(first: SetRef<'_>, others: &mut [SetRef<'_>], mut f: impl FnMut(Element<'_>)) {
+pub fn subtract(
+    first: SetRef<'_>,
+    others: &mut [SetRef<'_>],
+    limits: &Limits,
+    mut f: impl FnMut(Element<'_>),
+) {
     if others.iter().any(|other| other.is(first)) {
         return;
     }
-    let lookups = first.len().saturating_mul(others.len() + 1);
-    let members = others.iter().fold(first.len(), |sum, other| sum.saturating_add(other.len()));
-    // A lookup that finds ends the search for that member, so lookups count half.
-    if lookups / 2 <= members {
+    if lookups_are_less(first, others) {
         others.sort_by_key(|set| std::cmp::Reverse(set.len()));
         for element in first.iter() {
             if !others.iter().any(|other| other.contains_element(element)) {
                 f(element);
             }
         }
-        return;
+    } else {
+        take_out(first, others, limits).view().iter().for_each(f);
     }
-    let mut rest = Set::copy_of(first);
+}
+
+/// The difference as a set, in the form in which SDIFFSTORE stores it: where it is what is left of a copy of the first
+/// set, that keeps the form of the copy. As [`subtract`].
+#[must_use]
+pub fn difference(first: SetRef<'_>, others: &mut [SetRef<'_>], limits: &Limits) -> Set {
+    if !others.iter().any(|other| other.is(first)) && !lookups_are_less(first, others) {
+        return take_out(first, others, limits);
+    }
+    let mut result = Set::default();
+    subtract(first, others, limits, |element| {
+        result.add_element(element, limits);
+    });
+    result.shrink();
+    result
+}
+
+/// A lookup that finds ends the search for that member, so lookups count half.
+fn lookups_are_less(first: SetRef<'_>, others: &[SetRef<'_>]) -> bool {
+    let lookups = first.len().saturating_mul(others.len() + 1);
+    let members = others.iter().fold(first.len(), |sum, other| sum.saturating_add(other.len()));
+    lookups / 2 <= members
+}
+
+/// What is left of the first set without the members of the others.
+fn take_out(first: SetRef<'_>, others: &[SetRef<'_>], limits: &Limits) -> Set {
+    let mut rest = union([first], limits);
     for other in others {
         let mut edit = rest.edit();
         for element in other.iter() {
             edit.remove_element(element);
         }
         if rest.view().is_empty() {
-            return;
+            break;
         }
     }
-    rest.view().iter().for_each(f);
-}
-
-/// The difference as a set, in the form in which SDIFFSTORE stores it. As [`subtract`].
-#[must_use]
-pub fn difference(first: SetRef<'_>, others: &mut [SetRef<'_>], limits: &Limits) -> Set {
-    let mut result = Set::default();
-    subtract(first, others, |element| {
-        result.add_element(element, limits);
-    });
-    result.shrink();
-    result
+    rest
 }

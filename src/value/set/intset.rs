@@ -50,14 +50,6 @@ impl<'a> Ints<'a> {
         self.len() == 0
     }
 
-    /// The set's bytes. O(n).
-    pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + self.numbers.len());
-        bytes.extend_from_slice(&header(self.width, self.len()));
-        bytes.extend_from_slice(self.numbers);
-        bytes
-    }
-
     /// Whether both are the same place in memory. O(1).
     pub(super) fn is(self, other: Ints<'_>) -> bool {
         std::ptr::eq(self.numbers, other.numbers)

@@ -132,15 +132,6 @@ impl Set {
         }
     }
 
-    /// A copy of any set that can be read, in the same form. O(n).
-    pub fn copy_of(set: SetRef<'_>) -> Self {
-        match set {
-            SetRef::Ints(ints) => Set::Ints(ints.to_bytes()),
-            SetRef::Packed(bytes) => Set::Packed(bytes.to_vec()),
-            SetRef::Table(dict) => Set::Table(dict.clone()),
-        }
-    }
-
     /// Makes room in the form that suits it, where `expected` members are about to be added at once. O(n) if it is
     /// another form, O(1) otherwise.
     pub fn expect(&mut self, expected: usize, limits: &Limits) {
@@ -540,7 +531,7 @@ impl<'a> SetMut<'a> {
 /// Takes a random entry of a table and shows its key to `f`.
 fn pop_from<R>(dict: &mut Dict, random: &mut Random, f: impl FnOnce(Element<'_>) -> R) -> Option<R> {
     // The key leaves with its entry, so it is copied to be found by: on the stack, if it is short.
-    let key: SmallVec<[u8; 64]> = SmallVec::from_slice(dict.random(|| random.next())?.key);
+    let key: SmallVec<[u8; 64]> = SmallVec::from_slice(dict.random(|| random.number())?.key);
     dict.remove(&key);
     Some(f(Element::Bytes(&key)))
 }

@@ -16,7 +16,7 @@ impl Random {
     }
 
     /// The next number. O(1).
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,7 +27,7 @@ impl Random {
     /// A number below `n`; `None` where there is none. O(1).
     pub fn below(&mut self, n: usize) -> Option<usize> {
         // The product's high half; no size that fits a memory makes its bias matter.
-        (n > 0).then(|| ((u128::from(self.next()) * n as u128) >> 64) as usize)
+        (n > 0).then(|| ((u128::from(self.number()) * n as u128) >> 64) as usize)
     }
 }
 
@@ -59,7 +59,7 @@ impl<'a> SetRef<'a> {
         match self {
             SetRef::Ints(ints) => ints.get(random.below(ints.len())?).map(Element::Int),
             SetRef::Packed(bytes) => packed::get(bytes, random.below(self.len())?),
-            SetRef::Table(dict) => dict.random(|| random.next()).map(|entry| Element::Bytes(entry.key)),
+            SetRef::Table(dict) => dict.random(|| random.number()).map(|entry| Element::Bytes(entry.key)),
         }
     }
 
@@ -83,7 +83,7 @@ impl<'a> SetRef<'a> {
             SetRef::Table(dict) if few => {
                 let mut seen = HashSet::with_capacity(count);
                 while seen.len() < count {
-                    let Some(entry) = dict.random(|| random.next()) else { break };
+                    let Some(entry) = dict.random(|| random.number()) else { break };
                     if seen.insert(entry.key) {
                         f(Element::Bytes(entry.key));
                     }
