@@ -8,6 +8,7 @@
 //! and dashboards read, or stock configuration files contain, while what they govern does not exist here. A feature
 //! that arrives moves its rows from the second block to the first.
 
+use super::file::UserLine;
 use super::settings::Settings;
 use super::value::{Kind, OutputLimits, Value};
 use std::collections::BTreeMap;
@@ -260,6 +261,13 @@ choices! {
         /// Connections from this machine.
         Local = "local",
     }
+    /// What a user may do with channels before a rule speaks of them.
+    PubSubDefault {
+        /// Use all.
+        AllChannels = "allchannels",
+        /// Use none.
+        ResetChannels = "resetchannels",
+    }
 }
 
 /// The type of a live value: texts are shared, the rest is copied.
@@ -336,6 +344,8 @@ macro_rules! settings {
             $(#[doc = concat!("`", $name, "`: ", $doc, " Default: `", $default, "`.")] pub $field: $type,)*
             /// Settings that change nothing here but were given, under their names: they are reported as given.
             pub idle: BTreeMap<&'static str, String>,
+            /// The `user` lines, in their order.
+            pub users: Vec<UserLine>,
             /// The file the configuration came from, which `CONFIG REWRITE` writes to.
             pub file: Option<PathBuf>,
         }
@@ -367,6 +377,7 @@ macro_rules! settings {
                 Self {
                     $($field: Field::of(&values[Id::$field as usize]),)*
                     idle: idle.map(|(row, value)| (row.name, row.kind.show(value))).collect(),
+                    users: Vec::new(),
                     file,
                 }
             }
@@ -409,6 +420,9 @@ settings! {
 
         protected_mode: bool = "protected-mode", YesNo, "yes", Live, Security, "Without a password, refuse clients from other machines.";
         requirepass: String = "requirepass", Text, "", Live, Security, "Password that clients must give; empty for none.";
+        aclfile: String = "aclfile", Text, "", Start, Security, "File of users; empty for none.";
+        acllog_max_len: usize = "acllog-max-len", Int(0, LONG), "128", Live, Security, "Entries of the ACL log.";
+        acl_pubsub_default: PubSubDefault = "acl-pubsub-default", Choice(PubSubDefault::WORDS), "resetchannels", Live, Security, "Channels of a new user.";
         enable_debug_command: Allowed = "enable-debug-command", Choice(Allowed::WORDS), "local", Start, Security, "Who may use DEBUG.";
 
         databases: u32 = "databases", Int(1, INT), "16", Start, Server, "Number of databases.";
@@ -518,9 +532,6 @@ settings! {
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
         "busy-reply-threshold" | "lua-time-limit", Int(0, LONG), "5000", Later;
-        "aclfile", Text, "", Later;
-        "acllog-max-len", Int(0, LONG), "128", Later;
-        "acl-pubsub-default", Choice(&["allchannels", "resetchannels"]), "resetchannels", Later;
         "tls-port", Int(0, 65535), "0", Later;
         "tracking-table-max-keys", Int(0, LONG), "1000000", Later;
         "latency-tracking", YesNo, "no", Later;

@@ -124,6 +124,8 @@ pub struct Entered<'e> {
     later: Vec<Later>,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
+    /// Waiters that have ended but stand in queues still, and are to be told likewise.
+    pub(super) ended: Vec<Arc<Waiter>>,
     /// Whether the thread for background work is to be woken once the doors are left.
     pub(super) poke: bool,
 }
@@ -168,6 +170,7 @@ impl<'e> Entered<'e> {
             ready: VecDeque::new(),
             later: Vec::new(),
             served: Vec::new(),
+            ended: Vec::new(),
             poke: false,
         }
     }
@@ -313,6 +316,7 @@ impl Drop for Entered<'_> {
             engine.retire_served(&waiter);
             waiter.notify();
         }
+        self.ended.drain(..).for_each(|waiter| waiter.notify());
     }
 }
 

@@ -6,6 +6,7 @@
 //! **Invariant:** a command runs to completion on the thread that brought it; there is no hand-off and no queue
 //! between a caller and the data.
 
+pub mod acl;
 pub mod blocking;
 mod cycles;
 mod direct;
@@ -33,6 +34,8 @@ pub use whole::DbFigures;
 
 pub(crate) use door::View;
 
+use acl::Acl;
+
 use crate::clock::Clock;
 use crate::command::table::TABLE;
 use crate::config::{Config, ConfigError, Settings};
@@ -52,6 +55,7 @@ pub struct Engine {
     router: Router,
     clock: Clock,
     settings: Arc<Settings>,
+    acl: Acl,
     stats: Stats,
     cycles: Arc<Cycles>,
     clients: DashMap<u64, Arc<Client>>,
@@ -84,6 +88,7 @@ impl Engine {
     /// A setting out of its range.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Engine>, ConfigError> {
         let settings = Arc::new(Settings::new(config)?);
+        let acl = Acl::new(&settings)?;
         // Memory is measured against what the process took before it had any keys.
         let _ = crate::process::resident_bytes_at_start();
         let shards = settings.shards_effective() as usize;
@@ -105,6 +110,7 @@ impl Engine {
             router: Router::new((seed.number(0), seed.number(1)), shards),
             started_ms: clock.now_ms(),
             clock,
+            acl,
             stats: Stats::default(),
             cycles: Arc::default(),
             clients: DashMap::new(),
@@ -123,8 +129,11 @@ impl Engine {
         engine.follow_memory_settings();
         Cycles::start(&engine);
         let weak = Arc::downgrade(&engine);
-        settings.on_change(move |settings, _| {
+        settings.on_change(move |settings, name| {
             if let Some(engine) = weak.upgrade() {
+                if name == "requirepass" {
+                    engine.acl.follow_password();
+                }
                 engine.follow_memory_settings();
                 let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
@@ -164,6 +173,13 @@ impl Engine {
     #[must_use]
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// Users, and what they may do.
+    #[must_use]
+    #[inline]
+    pub fn acl(&self) -> &Acl {
+        &self.acl
     }
 
     /// Counters.
@@ -227,9 +243,10 @@ impl Engine {
     /// Enters a client into the registry and opens its session.
     pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
         let id = self.next_client_id();
-        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
+        let user = self.acl.default_user();
+        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner, Arc::clone(user)));
         self.clients.insert(id, Arc::clone(&client));
-        Session::new(client, self.settings.requirepass().is_empty())
+        Session::new(client, user.is_open())
     }
 
     /// Takes a client out of the registry; a wait it has is abandoned.

@@ -1,5 +1,6 @@
 //! Counters of the engine that belong to no shard, and those of all shards added up.
 
+use super::acl::Reason;
 use super::{Engine, Reach};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
@@ -325,6 +326,9 @@ impl Reach<'_, '_> {
         for (nanoseconds, samples) in &stats.times {
             nanoseconds.store(0, Ordering::Relaxed);
             samples.store(0, Ordering::Relaxed);
+        }
+        for reason in [Reason::Command, Reason::Key, Reason::Channel, Reason::Auth] {
+            self.acl().log().denied(reason).store(0, Ordering::Relaxed);
         }
         stats.error_codes.clear();
         stats.rates.lock().clear();

@@ -93,7 +93,7 @@ impl Str<'_> {
 }
 
 /// Growth by more than this is asked of the allocator before it is done, in bytes.
-const PROBED_BYTES_MIN: usize = 16 << 20;
+pub(super) const PROBED_BYTES_MIN: usize = 16 << 20;
 
 /// What a write does with the key's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +215,7 @@ impl<'a> Keyspace<'a> {
     #[cold]
     fn drop_expired(&mut self, hash: u32, handle: Handle) {
         self.shard.stats.expired += 1;
+        self.shard.note_loss(self.db, handle);
         if !self.shard.watches.is_empty() {
             let bytes = self.shard.dbs[self.db].bytes(handle);
             self.shard.watches.touch(self.db, Head::of(bytes).key(bytes));
@@ -326,6 +327,10 @@ impl<'a> Keyspace<'a> {
             return found.handle;
         }
         let old = old.map(|found| found.handle);
+        if let Some(handle) = old {
+            self.shard.note_loss(self.db, handle);
+        }
+        let db = &mut self.shard.dbs[self.db];
         let (handle, lost) = db.put(key.hash, old, key.bytes, value, expires_at_ms, idle);
         if let Some(object) = lost {
             self.shard.discard(object);
@@ -376,6 +381,7 @@ impl<'a> Keyspace<'a> {
     }
 
     pub(super) fn remove(&mut self, key: Key<'_>, handle: Handle) {
+        self.shard.note_loss(self.db, handle);
         if let Some(object) = self.shard.dbs[self.db].remove(key.hash, handle) {
             self.shard.discard(object);
         }
@@ -458,6 +464,7 @@ impl<'a> Keyspace<'a> {
     pub fn take(&mut self, key: Key<'_>) -> Option<Value> {
         let found = self.find(key)?;
         let inline = self.inline_form(found);
+        self.shard.note_loss(self.db, found.handle);
         let object = self.shard.dbs[self.db].remove(key.hash, found.handle);
         self.changed(key, 0);
         let form = match object {

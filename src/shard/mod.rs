@@ -8,8 +8,10 @@
 //! **Invariant:** no shard refers to another's memory.
 
 pub mod arena;
+mod bitmaps;
 mod collection;
 pub mod db;
+mod dumps;
 pub mod entry;
 mod evict;
 mod hashes;
@@ -28,10 +30,13 @@ pub use evict::{Eviction, Lfu, Measure};
 pub use hashes::{HashFields, HashNumberError, HashRoom};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
+pub use streams::StreamChange;
 pub use strings::Condition;
+pub use zsets::{Added, Scored};
 
+use arena::Handle;
 use db::{Db, Object};
-use entry::Kind;
+use entry::{Head, Kind};
 use table::NEVER;
 use waiters::Waiters;
 use watch::Watches;
@@ -230,6 +235,9 @@ impl Shard {
     pub fn flush(&mut self, db: usize) -> Db {
         self.watches.touch_where(db, |key| self.dbs[db].find(key.hash, key.bytes).is_some());
         self.stats.dirty += self.dbs[db].len() as u64;
+        if self.waiters.mind_loss() {
+            self.offer_all(db);
+        }
         std::mem::take(&mut self.dbs[db])
     }
 
@@ -241,11 +249,15 @@ impl Shard {
             self.watches.touch_where(db, exists);
         }
         self.dbs.swap(a, b);
-        for db in [a, b] {
-            let keys: Vec<ReadyKey> =
-                self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
-            self.ready.extend(keys);
-        }
+        self.offer_all(a);
+        self.offer_all(b);
+    }
+
+    /// Gives everyone a look who waits for a key of a database.
+    fn offer_all(&mut self, db: usize) {
+        let keys: Vec<ReadyKey> =
+            self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
+        self.ready.extend(keys);
     }
 
     /// The earliest deadline that was given since the last call; [`NEVER`] when none was.
@@ -264,6 +276,13 @@ impl Shard {
     #[must_use]
     pub fn has_garbage(&self) -> bool {
         !self.garbage.is_empty()
+    }
+
+    /// Whether whoever leaves has something to see to: keys to offer, or large objects to free.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.has_garbage() || !self.ready.is_empty()
     }
 
     /// The earliest time at which a key, or a field of a hash, may be due; [`NEVER`] when none has a deadline. O(segments).
@@ -310,7 +329,7 @@ impl Shard {
                     data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
                 if fields > before && !self.watches.is_empty() {
                     let bytes = data.bytes(slot.handle);
-                    self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+                    self.watches.touch(db, Head::of(bytes).key(bytes));
                 }
                 due_ms = due_ms.min(hash_due_ms);
                 if is_empty {
@@ -325,9 +344,10 @@ impl Shard {
         let due_ms = if due_ms == NEVER || unfinished { due_ms } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
         for slot in expired.iter().chain(&emptied) {
+            self.note_loss(db, slot.handle);
             if !self.watches.is_empty() {
                 let bytes = self.dbs[db].bytes(slot.handle);
-                self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+                self.watches.touch(db, Head::of(bytes).key(bytes));
             }
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
@@ -335,6 +355,18 @@ impl Shard {
         }
         self.stats.expired += expired.len() as u64;
         ExpiryStep { expired: expired.len(), next }
+    }
+
+    /// Gives those a look who mind that a key's value is about to go. O(1) where nobody does.
+    #[inline]
+    fn note_loss(&mut self, db: usize, handle: Handle) {
+        if self.waiters.mind_loss() {
+            let bytes = self.dbs[db].bytes(handle);
+            let head = Head::of(bytes);
+            if head.kind == Kind::StreamObject && self.waiters.wanted(db, head.key(bytes)) {
+                self.ready.push(ReadyKey { db, key: head.key(bytes).to_vec() });
+            }
+        }
     }
 
     /// Keeps a removed object for the reaper where freeing it takes long, and frees it here where it does not.
