@@ -9,6 +9,7 @@
 mod load;
 mod model;
 mod stories;
+mod streams;
 
 use bytes::Bytes;
 use damselfly::clock::Clock;
