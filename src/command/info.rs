@@ -402,7 +402,11 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("rejected_connections", &stats.connections_rejected.load(Relaxed)),
     ]);
     text.absent("0", &["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    text.fields(&[("expired_keys", &totals.expired), ("expired_stale_perc", &"0.00")]);
+    text.fields(&[
+        ("expired_keys", &totals.expired),
+        ("expired_fields", &totals.expired_fields),
+        ("expired_stale_perc", &"0.00"),
+    ]);
     text.absent(
         "0",
         &[

@@ -46,7 +46,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    fn word(self) -> Option<&'static [u8]> {
+    pub(super) fn word(self) -> Option<&'static [u8]> {
         match self {
             Self::Always => None,
             Self::NoDeadline => Some(b"NX"),

@@ -30,10 +30,12 @@ mod zset;
 
 pub use blocking::Blocking;
 pub use error::{Error, OpenError, Result};
+pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use scan::Scan;
 pub use session::{Pipeline, Session};
+pub use set::{Set, SetScan};
 pub use stream::{
     AddOptions, Autoclaimed, ClaimOptions, ConsumerInfo, GroupInfo, ReadFrom, Stream, StreamEntry, StreamId,
     StreamInfo, StreamPending, StreamTrim,

@@ -201,6 +201,14 @@ impl<'e> Entered<'e> {
         (shard.keyspace(db, now).no_touch(no_touch), key)
     }
 
+    /// The shard that a key lives in, to be looked at beside others, and the key with its hash; `None` where it is not
+    /// entered.
+    pub fn beside<'k>(&self, key: &'k [u8]) -> Option<(&Shard, Key<'k>)> {
+        let (index, key) = self.engine.router().route(key);
+        let place = self.guards.binary_search_by_key(&index, |(number, _)| *number).ok()?;
+        self.guards.get(place).map(|(_, guard)| (&**guard, key))
+    }
+
     /// A shard by its number, where it is entered.
     pub(super) fn shard(&mut self, index: usize) -> Option<&mut Shard> {
         let place = if self.guards.len() == self.engine.doors().len() {

@@ -58,6 +58,8 @@ pub struct Engine {
     next_ticket: AtomicU64,
     pause: Pause,
     databases: usize,
+    /// Keys the hash function of large collections.
+    dict_seed: (u64, u64),
     started_ms: u64,
     run_id: String,
     memory_peak: AtomicUsize,
@@ -82,7 +84,8 @@ impl Engine {
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
-        let for_shards = shard_settings(&settings);
+        let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
+        let for_shards = shard_settings(&settings, dict_seed);
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
@@ -104,6 +107,7 @@ impl Engine {
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
             databases,
+            dict_seed,
             run_id: run_id[..40].to_owned(),
             memory_peak: AtomicUsize::new(0),
             shutdown: parking_lot::Mutex::new(None),
@@ -113,7 +117,7 @@ impl Engine {
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, _| {
             if let Some(engine) = weak.upgrade() {
-                let changed = shard_settings(settings);
+                let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
                     engine.doors.iter().for_each(|door| door.enter().settings = changed);
@@ -319,7 +323,7 @@ impl Drop for Engine {
     }
 }
 
-fn shard_settings(settings: &Settings) -> ShardSettings {
+fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
     ShardSettings {
         list_node: NodeLimit::new(i64::from(settings.list_max_listpack_size())),
         hash_packed: PackedLimit {
@@ -340,6 +344,7 @@ fn shard_settings(settings: &Settings) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        dict_seed,
     }
 }
 

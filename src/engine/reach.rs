@@ -97,7 +97,7 @@ impl Reach<'_, '_> {
     /// Has the shards follow settings that were changed from inside.
     pub fn follow_settings(&mut self) {
         if self.is_inside() {
-            let settings = super::shard_settings(self.engine.settings());
+            let settings = super::shard_settings(self.engine.settings(), self.engine.dict_seed);
             self.each_shard(|shard| shard.settings = settings);
         }
     }

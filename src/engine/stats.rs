@@ -98,6 +98,8 @@ pub struct Totals {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Changes.
     pub dirty: u64,
     /// Commands that ran.
@@ -267,6 +269,7 @@ impl Reach<'_, '_> {
         less(&mut totals.hits, base.hits);
         less(&mut totals.misses, base.misses);
         less(&mut totals.expired, base.expired);
+        less(&mut totals.expired_fields, base.expired_fields);
         less(&mut totals.commands, base.commands);
         for (value, base) in totals.calls.iter_mut().zip(&base.calls) {
             less(value, *base);
@@ -285,10 +288,11 @@ impl Reach<'_, '_> {
             ..Totals::default()
         };
         self.each_shard(|shard| {
-            let ShardStats { hits, misses, expired, dirty, calls } = &shard.stats;
+            let ShardStats { hits, misses, expired, expired_fields, dirty, calls } = &shard.stats;
             totals.hits += hits;
             totals.misses += misses;
             totals.expired += expired;
+            totals.expired_fields += expired_fields;
             totals.dirty += dirty;
             totals.calls.iter_mut().zip(calls).for_each(|(total, calls)| *total += calls);
         });

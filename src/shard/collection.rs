@@ -63,7 +63,7 @@ impl Keyspace<'_> {
     }
 
     #[inline]
-    fn stored(&self, found: Option<Found>, of: Type) -> Result<Stored<'_>, WrongType> {
+    pub(super) fn stored(&self, found: Option<Found>, of: Type) -> Result<Stored<'_>, WrongType> {
         let Some(Found { handle, head }) = found else { return Ok(Stored::Absent) };
         let db = &self.shard.dbs[self.db];
         if head.kind.type_of() != of {

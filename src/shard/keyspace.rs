@@ -8,6 +8,7 @@ use super::arena::Handle;
 use super::db::{NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
 use super::{Now, ReadyKey, Shard};
+use crate::value::hash;
 use crate::value::listpack::{Buffer, parse_int};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -284,6 +285,9 @@ impl<'a> Keyspace<'a> {
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
+        if let NewValue::Object(object) = &value {
+            self.shard.new_due_ms = self.shard.new_due_ms.min(object.next_due_ms());
+        }
         let db = &mut self.shard.dbs[self.db];
         if let (Some(found), NewValue::Inline(kind, bytes)) = (&old, &value)
             && db.rewrite(key.hash, (found.handle, &found.head), (*kind, bytes), expires_at_ms, idle)
@@ -395,7 +399,10 @@ impl<'a> Keyspace<'a> {
             Kind::Int => "int",
             Kind::Str if found.head.value_len() <= 44 => "embstr",
             Kind::Str | Kind::RawStr | Kind::StrObject => "raw",
-            Kind::PackedList | Kind::PackedHash | Kind::PackedSet | Kind::PackedZSet => "listpack",
+            Kind::PackedHash => {
+                hash::packed_encoding(found.head.value(self.shard.dbs[self.db].bytes(found.handle)))
+            }
+            Kind::PackedList | Kind::PackedSet | Kind::PackedZSet => "listpack",
             Kind::IntSet => "intset",
             Kind::ListObject | Kind::HashObject | Kind::SetObject | Kind::ZSetObject | Kind::StreamObject => {
                 self.shard.dbs[self.db].object(found.handle).map_or("raw", Object::encoding)
@@ -414,7 +421,8 @@ impl<'a> Keyspace<'a> {
     pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
         let found = self.find(key)?;
         let db = &self.shard.dbs[self.db];
-        let object = db.object(found.handle).map_or(0, Object::heap_bytes);
+        let object =
+            db.object(found.handle).map_or(0, |object| size_of::<Option<Object>>() + object.heap_bytes());
         // Thirteen bytes are the slot's usual share of its segment.
         Some(db.bytes(found.handle).len() + 13 + object)
     }

@@ -17,12 +17,13 @@ mod lists;
 mod sets;
 mod streams;
 mod strings;
-pub mod table;
 pub mod waiters;
 pub mod watch;
 mod zsets;
 
+pub use crate::value::table;
 pub use entry::Type;
+pub use hashes::{HashFields, HashNumberError, HashRoom};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use streams::StreamChange;
@@ -44,6 +45,8 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys removed because their deadline had passed.
     pub expired: u64,
+    /// Fields of hashes removed because their deadline had passed.
+    pub expired_fields: u64,
     /// Keys written (a measure of change, as `rdb_changes_since_last_save` counts).
     pub dirty: u64,
     /// Calls per command, by the command's number.
@@ -85,6 +88,8 @@ pub struct ShardSettings {
     pub stream_node: StreamNodeLimit,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
+    /// Keys the hash function of large hashes, sets and sorted sets.
+    pub dict_seed: crate::value::dict::Seed,
 }
 
 /// A key that a command made worth looking at for those who wait for it.
@@ -118,6 +123,9 @@ pub struct Shard {
     /// Accesses, to read the clock once in a while where nobody else does.
     accesses: u32,
 }
+
+/// Fields of hashes that one step of the expiry cycle removes before it lets others work.
+const FIELDS_A_STEP: usize = 1000;
 
 /// What one step of the expiry cycle did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -261,41 +269,65 @@ impl Shard {
         self.has_garbage() || !self.ready.is_empty()
     }
 
-    /// The earliest time at which a key may be due; [`NEVER`] when no key has a deadline. O(segments).
+    /// The earliest time at which a key, or a field of a hash, may be due; [`NEVER`] when none has a deadline. O(segments).
     #[must_use]
     pub fn next_due_ms(&self) -> u64 {
         self.dbs
             .iter()
-            .filter(|db| db.with_deadline() > 0)
+            .filter(|db| db.has_deadlines())
             .map(|db| db.table.next_due_ms())
             .min()
             .unwrap_or(NEVER)
     }
 
-    /// Removes what is due in one segment of a database, from `position` on. O(one segment) and what it frees.
+    /// Removes what is due in one segment of a database, from `position` on: keys, and fields of hashes, of which there
+    /// may be so many that the next step goes on with the same segment. O(one segment) and what it frees.
     ///
     /// A segment that was looked at is left alone for `revisit_ms`, so that a stream of short deadlines costs a walk
     /// a period, not a walk a key; until then lazy expiry hides what is due.
     pub fn expire_segment(&mut self, db: usize, position: u32, now_ms: u64, revisit_ms: u64) -> ExpiryStep {
         let data = &self.dbs[db];
-        if data.with_deadline() == 0 {
+        if !data.has_deadlines() {
             return ExpiryStep::default();
         }
         let Some((segment, slots, next)) = data.table.next_due_segment(position, now_ms) else {
             return ExpiryStep::default();
         };
         let mut due_ms = NEVER;
-        let mut expired = Vec::new();
+        let (mut expired, mut emptied, mut fields) = (Vec::new(), Vec::new(), 0);
+        let with_field_deadlines = data.with_field_deadlines() > 0;
         for slot in slots {
-            match data.head(slot.handle).expires_at_ms {
-                Some(deadline) if deadline < now_ms => expired.push(slot),
+            let data = &mut self.dbs[db];
+            let head = data.head(slot.handle);
+            match head.expires_at_ms {
+                Some(deadline) if deadline < now_ms => {
+                    expired.push(slot);
+                    continue;
+                }
                 Some(deadline) => due_ms = due_ms.min(deadline),
                 None => {}
             }
+            if with_field_deadlines && head.kind == Kind::HashObject {
+                let before = fields;
+                let (hash_due_ms, is_empty) =
+                    data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
+                if fields > before && !self.watches.is_empty() {
+                    let bytes = data.bytes(slot.handle);
+                    self.watches.touch(db, Head::of(bytes).key(bytes));
+                }
+                due_ms = due_ms.min(hash_due_ms);
+                if is_empty {
+                    emptied.push(slot);
+                }
+            }
         }
-        let due_ms = if due_ms == NEVER { NEVER } else { due_ms.max(now_ms + revisit_ms) };
+        self.stats.expired_fields += fields as u64;
+        // Where fields were left over, the segment remains due.
+        let unfinished = fields >= FIELDS_A_STEP && due_ms < now_ms;
+        let next = if unfinished { Some(position) } else { next };
+        let due_ms = if due_ms == NEVER || unfinished { due_ms } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
-        for slot in &expired {
+        for slot in expired.iter().chain(&emptied) {
             self.note_loss(db, slot.handle);
             if !self.watches.is_empty() {
                 let bytes = self.dbs[db].bytes(slot.handle);

@@ -195,6 +195,18 @@ impl<'a> Needle<'a> {
         Self { bytes, int: parse_int(bytes) }
     }
 
+    /// The bytes looked for. O(1).
+    #[inline]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The number that the bytes are the canonical form of, if they are one. O(1).
+    #[inline]
+    pub fn as_int(&self) -> Option<i64> {
+        self.int
+    }
+
     /// Whether the element's text is the one looked for. O(n) in the text when the lengths are equal.
     #[inline]
     pub fn matches(&self, element: Element<'_>) -> bool {
@@ -254,6 +266,15 @@ impl<'a> Encoded<'a> {
         match parse_int(value) {
             Some(number) => Self::int(number),
             None => Self::string(value),
+        }
+    }
+
+    /// Encodes what was looked for, whose number is known. O(1).
+    #[inline]
+    pub fn needle(needle: &Needle<'a>) -> Self {
+        match needle.int {
+            Some(number) => Self::int(number),
+            None => Self::string(needle.bytes),
         }
     }
 

@@ -141,6 +141,12 @@ impl Made {
         let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
         let first = argv.len();
         fill(&self.syntax, self.command.group, &mut argv, random);
+        if self.command.name == "HSETEX"
+            && let Some(at) = argv.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS"))
+        {
+            // Its `numfields` counts pairs.
+            argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
+        }
         if let Keys::Counted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
@@ -172,6 +178,24 @@ impl Made {
                 }
             }
         }
+        // Redis draws as often as it is told to, and would fill the machine's memory.
+        if self.command.name.contains("RAND") {
+            for arg in &mut argv {
+                let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<i64>().ok());
+                if number.is_some_and(|number| (-i64::MAX..-1000).contains(&number)) {
+                    *arg = b"-20".to_vec();
+                }
+            }
+        }
+        // Chance takes other members here than there, unless it takes them all.
+        if self.command.name == "SPOP" {
+            argv.truncate(3);
+            let count = one_of(random, &["1000", "1000", "9223372036854775807", "0", "-1", "x"]);
+            match argv.get_mut(2) {
+                Some(arg) => *arg = count,
+                None => argv.push(count),
+            }
+        }
         // A life that ends within the script would end here before it ends there, or after.
         for at in 1..argv.len() {
             let means_life =
@@ -189,7 +213,7 @@ impl Made {
 }
 
 /// Commands whose third word is a time to live.
-const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"];
+const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "HEXPIRE", "HPEXPIRE"];
 
 /// A word, in capitals mostly.
 fn spell(word: &str, random: &mut Random) -> Vec<u8> {
@@ -203,12 +227,12 @@ fn spell(word: &str, random: &mut Random) -> Vec<u8> {
 }
 
 fn fill(nodes: &[Node], group: Group, argv: &mut Argv, random: &mut Random) {
-    // `numkeys` is what follows, so it is filled in once that is there.
+    // `numkeys` or `numfields` is what follows, so it is filled in once that is there.
     let mut counted = None;
     for node in nodes {
         match node {
             Node::Word(word) => argv.push(spell(word, random)),
-            Node::Argument(name) if name == "numkeys" => {
+            Node::Argument(name) if name == "numkeys" || name == "numfields" => {
                 counted = Some(argv.len());
                 argv.push(Vec::new());
             }
@@ -265,9 +289,8 @@ fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
         "offset" => {
             one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"])
         }
-        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => {
-            number(random)
-        }
+        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len"
+        | "limit" => number(random),
         "db" | "index1" | "index2" | "destination-db" => {
             one_of(random, &["0", "0", "0", "1", "2", "99", "-1"])
         }
@@ -275,8 +298,9 @@ fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "stream", "STRING", "none"]),
-        "pivot" | "element" if random.one_in(2) => small(random),
+        "type" => one_of(random, &["string", "list", "hash", "set", "stream", "STRING", "none"]),
+        "field" => field(random),
+        "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
     }
 }
@@ -299,6 +323,15 @@ fn number(random: &mut Random) -> Vec<u8> {
         1 => one_of(random, &["01", "+1", " 1", "1 ", "", "x", "1.0", "9223372036854775808", "-0"]),
         2 => one_of(random, &["10", "50", "100", "-100"]),
         _ => one_of(random, &["0", "1", "2", "3", "-1", "-2", "-3", "5"]),
+    }
+}
+
+/// Mostly one of a few, so that they meet.
+fn field(random: &mut Random) -> Vec<u8> {
+    match random.below(20) {
+        0 => value(random),
+        1 => key(random),
+        _ => one_of(random, &["f", "g", "h", "1", "2", "007"]),
     }
 }
 

@@ -17,22 +17,24 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type \
-         xlen",
+        "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
+         type xlen",
     ),
     ("RO access", "xreadgroup"),
-    ("RW delete", "xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim"),
-    ("RW insert", "xgroup|create xgroup|createconsumer"),
-    ("RW insert", "append linsert lpush lpushx rpush rpushx"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
+    (
+        "RW insert",
+        "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd xgroup|create xgroup|createconsumer",
+    ),
+    ("RW access update", "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move"),
     ("RW access update variable_flags", "set"),
-    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop"),
-    ("RW delete", "lrem ltrim"),
+    ("RW access delete", "blmpop blpop brpop getdel hgetdel lmpop lpop rpop spop"),
+    ("RW delete", "hdel lrem ltrim srem xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim"),
     ("RM delete", "del unlink"),
     ("OW update", "mset psetex setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush"),
+    ("OW update, RO access", "sdiffstore sinterstore sunionstore"),
+    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
     ("RO access, RO access ?, OW update ?", "sort"),
@@ -56,10 +58,13 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl time \
-         ttl xadd xautoclaim xclaim xinfo|consumers xpending xtrim",
+        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime object|refcount pttl \
+         spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending xtrim",
     ),
-    ("nondeterministic_output_order", "command command|docs command|info command|list"),
+    (
+        "nondeterministic_output_order",
+        "command command|docs command|info command|list hgetall hkeys hvals sdiff sinter smembers sunion",
+    ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
         "info memory|doctor memory|malloc-stats memory|stats",
@@ -120,6 +125,7 @@ const SYSTEM: &str = "debug";
 const DEPRECATED: &[(&str, &str, &str)] = &[
     ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     ("getset", "6.2.0", "`SET` with the `!GET` argument"),
+    ("hmset", "4.0.0", "`HSET` with multiple field-value pairs"),
     ("psetex", "2.6.12", "`SET` with the `PX` argument"),
     ("quit", "7.2.0", "just closing the connection"),
     ("rpoplpush", "6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
@@ -182,6 +188,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ],
     ),
+    ("hdel", &[("2.4.0", "Accepts multiple `field` arguments.")]),
     (
         "hello",
         &[(
@@ -189,6 +196,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "`protover` made optional; when called without arguments the command reports the current connection's context.",
         )],
     ),
+    ("hset", &[("4.0.0", "Accepts multiple `field` and `value` arguments.")]),
     ("info", &[("7.0.0", "Added support for taking multiple section arguments.")]),
     ("lpop", &[("6.2.0", "Added the `count` argument.")]),
     ("lpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
@@ -206,6 +214,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("rpop", &[("6.2.0", "Added the `count` argument.")]),
     ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
     ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
+    ("sadd", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("scan", &[("6.0.0", "Added the `TYPE` subcommand.")]),
     (
         "set",
@@ -216,6 +225,9 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
         ],
     ),
+    ("spop", &[("3.2.0", "Added the `count` argument.")]),
+    ("srandmember", &[("2.6.0", "Added the optional `count` argument.")]),
+    ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
     (
@@ -281,7 +293,7 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
     let command = entry.command;
     let by_rule = if command.flags.has(Flag::Write) { "RW update" } else { "RO access" };
     let uses = lookup(KEY_USES, entry.full_name).unwrap_or(by_rule);
-    let several = uses.split(',').filter(|uses| !uses.contains('?')).count() > 1;
+    let count = uses.split(',').filter(|uses| !uses.contains('?')).count();
     let notes =
         KEY_NOTES.iter().find(|(name, _)| *name == entry.full_name).map_or(&[][..], |(_, notes)| notes);
     let spec = |(at, uses): (usize, &'static str)| {
@@ -289,8 +301,10 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             _ if uses.contains('?') => Find::Unknown,
             Keys::None => Find::Unknown,
             Keys::At(first) => Find::Range { first, last: 0, step: 1 },
-            Keys::Range { first, step, .. } if several => {
-                Find::Range { first: first + at * step, last: 0, step: 1 }
+            // One key each, and the last specification has whatever follows.
+            Keys::Range { first, last, step } if count > 1 => {
+                let last = if last < 0 && at + 1 == count { last } else { 0 };
+                Find::Range { first: first + at * step, last, step: 1 }
             }
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }

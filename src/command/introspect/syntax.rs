@@ -43,7 +43,7 @@ impl Kind {
 
     fn of(name: &str) -> Kind {
         const INTEGERS: &str = "client-id count cursor db decrement destination-db end frequency idle increment index \
-                                index1 index2 len maxage milliseconds min-match-len num-matches numkeys numlocal \
+                                index1 index2 len limit maxage milliseconds min-match-len num-matches numkeys numlocal \
                                 numreplicas offset port protover rank seconds start stop timeout ttl version";
         const KEYS: &str = "destination key key1 key2 newkey source";
         const PATTERNS: &str = "pattern by-pattern get-pattern";

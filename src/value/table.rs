@@ -1,4 +1,5 @@
-//! The table: from a key's hash to its entry's handle, in segments of bounded size (extendible hashing).
+//! The table: from a key's hash to its entry's handle, in segments of bounded size (extendible hashing). A database finds
+//! its keys by one, a large hash or set its fields and members.
 //!
 //! A directory is addressed by the leading bits of a 32-bit hash; each of its places names a segment, a
 //! `hashbrown::HashTable` of at most [`SEGMENT_ENTRIES_MAX`] slots. What follows from that:
@@ -15,13 +16,16 @@
 //! 5. Each segment keeps a lower bound of its entries' deadlines, so the expiry cycle opens only segments in
 //!    which something is due.
 //!
-//! The table knows neither keys nor values: the caller compares keys through the handle.
+//! The table knows neither keys nor values: the caller compares keys through the handle, a small number whose meaning is
+//! the caller's.
 
-use super::arena::Handle;
 use hashbrown::HashTable;
 
 /// Slots a segment holds before it splits: seven eighths of 1024 buckets.
 pub const SEGMENT_ENTRIES_MAX: usize = 896;
+
+/// Buckets of a segment that is as large as it may be.
+const BUCKETS_MAX: usize = 1024;
 
 /// A segment and its buddy are merged when both together hold fewer slots than this.
 const MERGE_BELOW: usize = SEGMENT_ENTRIES_MAX / 4;
@@ -36,37 +40,46 @@ const PLACES_PER_SEGMENT_MAX: usize = 32;
 /// No entry of the segment has a deadline.
 pub const NEVER: u64 = u64::MAX;
 
-/// One key's place: its hash and its entry.
+/// One key's place: its hash and its entry. Packed, so that a handle of five bytes takes five.
 #[derive(Clone, Copy, Debug)]
-pub struct Slot {
+#[repr(Rust, packed)]
+pub struct Slot<H> {
     /// The key's hash, so that splits and scans need not read the key.
     pub hash: u32,
-    /// The key's entry in the arena.
-    pub handle: Handle,
+    /// Names the key's entry.
+    pub handle: H,
 }
 
-#[derive(Debug, Default)]
-struct Segment {
-    slots: HashTable<Slot>,
+#[derive(Clone, Debug)]
+struct Segment<H: Copy> {
+    slots: HashTable<Slot<H>>,
     /// How many leading bits of the hash all slots here share.
     depth: u8,
     /// No slot's deadline is earlier than this; `NEVER` when none has one. Unix ms.
     due_ms: u64,
 }
 
-/// Hash to handle, one per database of a shard.
-#[derive(Debug)]
-pub struct Table {
+impl<H: Copy> Segment<H> {
+    fn empty() -> Self {
+        Self { slots: HashTable::new(), depth: 0, due_ms: NEVER }
+    }
+}
+
+/// Hash to handle.
+#[derive(Clone, Debug)]
+pub struct Table<H: Copy> {
     directory: Vec<u32>,
     /// The directory has `1 << depth` places.
     depth: u8,
-    segments: Vec<Segment>,
+    segments: Vec<Segment<H>>,
     /// Numbers of merged-away segments, for reuse.
     vacant: Vec<u32>,
     len: usize,
+    /// Bytes of all segments' slots.
+    slots_bytes: usize,
 }
 
-impl Default for Table {
+impl<H: Copy + PartialEq> Default for Table<H> {
     fn default() -> Self {
         Self::new()
     }
@@ -91,16 +104,17 @@ pub fn skew(hash: u32) -> u32 {
     ((u * LINEAR + ((u * u) >> 32) * SQUARE) >> 32) as u32
 }
 
-impl Table {
+impl<H: Copy + PartialEq> Table<H> {
     /// An empty table; it allocates nothing for slots yet.
     #[must_use]
     pub fn new() -> Self {
         Self {
             directory: vec![0],
             depth: 0,
-            segments: vec![Segment { due_ms: NEVER, ..Segment::default() }],
+            segments: vec![Segment::empty()],
             vacant: Vec::new(),
             len: 0,
+            slots_bytes: 0,
         }
     }
 
@@ -122,12 +136,12 @@ impl Table {
         self.segments.len() - self.vacant.len()
     }
 
-    /// Bytes obtained from the allocator. O(segments).
+    /// Bytes obtained from the allocator. O(1).
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.directory.capacity() * size_of::<u32>()
-            + self.segments.capacity() * size_of::<Segment>()
-            + self.segments.iter().map(|segment| segment.slots.allocation_size()).sum::<usize>()
+            + self.segments.capacity() * size_of::<Segment<H>>()
+            + self.slots_bytes
     }
 
     #[inline]
@@ -138,7 +152,7 @@ impl Table {
 
     /// The handle for which `eq` holds among those with this hash. O(1).
     #[inline]
-    pub fn find(&self, hash: u32, mut eq: impl FnMut(Handle) -> bool) -> Option<Handle> {
+    pub fn find(&self, hash: u32, mut eq: impl FnMut(H) -> bool) -> Option<H> {
         let segment = &self.segments[self.at(hash)];
         // Unlike `find`, whose comparison is a call through a pointer, this is compiled into one loop.
         segment
@@ -149,22 +163,27 @@ impl Table {
     }
 
     /// Adds an entry that is known to be absent. O(1), or one split of a full segment.
-    pub fn insert(&mut self, hash: u32, handle: Handle) {
+    pub fn insert(&mut self, hash: u32, handle: H) {
         let mut at = self.at(hash);
         while self.segments[at].slots.len() >= SEGMENT_ENTRIES_MAX && self.may_split(at) {
             self.split(at, hash);
             at = self.at(hash);
         }
-        self.segments[at].slots.insert_unique(spread(hash), Slot { hash, handle }, |slot| spread(slot.hash));
+        let slots = &mut self.segments[at].slots;
+        let (full, before) = (slots.len() == slots.capacity(), slots.allocation_size());
+        slots.insert_unique(spread(hash), Slot { hash, handle }, |slot| spread(slot.hash));
+        if full {
+            self.slots_bytes = self.slots_bytes + slots.allocation_size() - before;
+        }
         self.len += 1;
     }
 
     /// Takes an entry out. O(1), or one merge of two nearly empty segments.
-    pub fn remove(&mut self, hash: u32, handle: Handle) -> bool {
+    pub fn remove(&mut self, hash: u32, handle: H) -> bool {
         let at = self.at(hash);
         let segment = &mut self.segments[at];
         let Ok(entry) =
-            segment.slots.find_entry(spread(hash), |slot| slot.hash == hash && slot.handle == handle)
+            segment.slots.find_entry(spread(hash), |slot| slot.hash == hash && { slot.handle } == handle)
         else {
             return false;
         };
@@ -177,16 +196,19 @@ impl Table {
         if left < MERGE_BELOW && self.depth > 0 {
             self.merge(at, hash);
         } else if left * 8 < segment.slots.capacity() && segment.slots.capacity() > 16 {
+            let before = segment.slots.allocation_size();
             segment.slots.shrink_to(left * 2, |slot| spread(slot.hash));
+            self.slots_bytes = self.slots_bytes + segment.slots.allocation_size() - before;
         }
         true
     }
 
     /// Follows an entry that moved to another slot of the arena. O(1).
-    pub fn relocate(&mut self, hash: u32, from: Handle, to: Handle) {
+    pub fn relocate(&mut self, hash: u32, from: H, to: H) {
         let at = self.at(hash);
         let slots = &mut self.segments[at].slots;
-        if let Some(slot) = slots.find_mut(spread(hash), |slot| slot.hash == hash && slot.handle == from) {
+        if let Some(slot) = slots.find_mut(spread(hash), |slot| slot.hash == hash && { slot.handle } == from)
+        {
             slot.handle = to;
         }
     }
@@ -211,7 +233,7 @@ impl Table {
         &self,
         position: u32,
         now_ms: u64,
-    ) -> Option<(DueSegment, Vec<Slot>, Option<u32>)> {
+    ) -> Option<(DueSegment, Vec<Slot<H>>, Option<u32>)> {
         let mut position = Some(position);
         while let Some(hash) = position {
             let at = self.at(hash);
@@ -234,10 +256,10 @@ impl Table {
     /// always all that share the last hash. Returns where to go on, `None` at the end.
     ///
     /// O(want + one segment).
-    pub fn scan(&self, position: u32, want: usize, mut visit: impl FnMut(Slot)) -> Option<u32> {
+    pub fn scan(&self, position: u32, want: usize, mut visit: impl FnMut(Slot<H>)) -> Option<u32> {
         let mut left = want.max(1);
         let mut position = position;
-        let mut slots: Vec<Slot> = Vec::new();
+        let mut slots: Vec<Slot<H>> = Vec::new();
         loop {
             let segment = &self.segments[self.at(position)];
             slots.clear();
@@ -260,32 +282,32 @@ impl Table {
     }
 
     /// Visits every entry, in no order. O(n).
-    pub fn for_each(&self, mut visit: impl FnMut(Slot)) {
+    pub fn for_each(&self, mut visit: impl FnMut(Slot<H>)) {
         self.segments.iter().flat_map(|segment| segment.slots.iter()).for_each(|&slot| visit(slot));
     }
 
-    /// An entry chosen nearly uniformly, by random numbers that `random` gives; `None` when empty.
+    /// An entry chosen uniformly, by random numbers that `random` gives; `None` when empty.
     ///
-    /// Expected O(1): segments are drawn by a skewed hash, so by their share of the keys; buckets uniformly.
-    pub fn sample(&self, mut random: impl FnMut() -> u64) -> Option<Slot> {
+    /// Expected O(1): of the places that all segments have or could have, one after another is drawn until one holds an
+    /// entry, so that each entry is as likely as any other, however full its segment is.
+    pub fn sample(&self, mut random: impl FnMut() -> u64) -> Option<Slot<H>> {
         if self.is_empty() {
             return None;
         }
-        for _ in 0..64 {
+        // A segment of its own has no other to be measured against.
+        let alone = self.segments.len() == 1;
+        for _ in 0..256 {
             let draw = random();
-            let segment = &self.segments[self.at(skew(draw as u32))];
+            let segment = &self.segments[(draw >> 32) as usize % self.segments.len()];
             let buckets = segment.slots.num_buckets();
-            if segment.slots.is_empty() {
-                continue;
-            }
-            for _ in 0..16 {
-                let bucket = (random() % buckets.max(1) as u64) as usize;
-                if let Some(&slot) = segment.slots.get_bucket(bucket) {
-                    return Some(slot);
-                }
+            let bucket = draw as u32 as usize % if alone { buckets.max(1) } else { buckets.max(BUCKETS_MAX) };
+            if bucket < buckets
+                && let Some(&slot) = segment.slots.get_bucket(bucket)
+            {
+                return Some(slot);
             }
         }
-        // A table so sparse that 64 draws met no entry is small: walk it.
+        // Hardly ever: a table of which most was removed, evenly. Walk it.
         let nth = (random() % self.len as u64) as usize;
         self.segments.iter().flat_map(|segment| segment.slots.iter()).nth(nth).copied()
     }
@@ -310,10 +332,12 @@ impl Table {
         let half = whole.len() / 2;
         let mut low = HashTable::with_capacity(half);
         let mut high = HashTable::with_capacity(half);
+        let before = whole.allocation_size();
         for slot in whole {
             let side = if slot.hash & bit == 0 { &mut low } else { &mut high };
             side.insert_unique(spread(slot.hash), slot, |slot| spread(slot.hash));
         }
+        self.slots_bytes = self.slots_bytes + low.allocation_size() + high.allocation_size() - before;
         self.segments[at] = Segment { slots: low, depth: depth + 1, due_ms };
         let high = Segment { slots: high, depth: depth + 1, due_ms };
         let number = match self.vacant.pop() {
@@ -343,15 +367,16 @@ impl Table {
             if self.segments[buddy].depth != depth || together >= MERGE_BELOW {
                 break;
             }
-            let emptied = Segment { due_ms: NEVER, ..Segment::default() };
-            let gone = std::mem::replace(&mut self.segments[buddy], emptied);
+            let gone = std::mem::replace(&mut self.segments[buddy], Segment::empty());
             let kept = &mut self.segments[at];
+            let before = kept.slots.allocation_size() + gone.slots.allocation_size();
             kept.depth -= 1;
             kept.due_ms = kept.due_ms.min(gone.due_ms);
             kept.slots.shrink_to(together, |slot| spread(slot.hash));
             for slot in gone.slots {
                 kept.slots.insert_unique(spread(slot.hash), slot, |slot| spread(slot.hash));
             }
+            self.slots_bytes = self.slots_bytes + kept.slots.allocation_size() - before;
             self.vacant.push(buddy as u32);
             self.name(prefix_of(hash, depth - 1), depth - 1, at as u32);
         }
@@ -387,7 +412,6 @@ fn end_of(hash: u32, depth: u8) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arena::Arena;
     use super::*;
     use quickcheck::quickcheck;
     use std::collections::{BTreeMap, BTreeSet};
@@ -399,36 +423,31 @@ mod tests {
 
     #[derive(Default)]
     struct Model {
-        table: Table,
-        arena: Arena,
-        live: BTreeMap<u32, (u32, Handle)>,
+        table: Table<u32>,
+        /// From key, which is its own handle, to hash.
+        live: BTreeMap<u32, u32>,
     }
 
     impl Model {
         fn insert(&mut self, key: u32, hash: u32) {
             if !self.live.contains_key(&key) {
-                let handle = self.arena.alloc(8);
-                self.arena.bytes_mut(handle)[..4].copy_from_slice(&key.to_le_bytes());
-                self.table.insert(hash, handle);
-                self.live.insert(key, (hash, handle));
+                self.table.insert(hash, key);
+                self.live.insert(key, hash);
             }
         }
         fn remove(&mut self, key: u32) {
-            if let Some((hash, handle)) = self.live.remove(&key) {
-                assert!(self.table.remove(hash, handle));
-                self.arena.free(handle);
+            if let Some(hash) = self.live.remove(&key) {
+                assert!(self.table.remove(hash, key));
             }
-        }
-        fn key(&self, slot: Slot) -> u32 {
-            let bytes = self.arena.bytes(slot.handle);
-            u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
         }
         fn check(&self) {
             assert_eq!(self.table.len(), self.live.len());
-            for (&key, &(hash, handle)) in &self.live {
-                let found = self.table.find(hash, |h| self.arena.bytes(h)[..4] == key.to_le_bytes());
-                assert_eq!(found, Some(handle), "key {key}");
+            for (&key, &hash) in &self.live {
+                assert_eq!(self.table.find(hash, |handle| handle == key), Some(key));
             }
+            let slots_bytes: usize =
+                self.table.segments.iter().map(|segment| segment.slots.allocation_size()).sum();
+            assert_eq!(self.table.slots_bytes, slots_bytes, "the account of bytes");
         }
     }
 
@@ -465,7 +484,7 @@ mod tests {
             let mut position = Some(0);
             while let Some(at) = position {
                 position = model.table.scan(at, count as usize, |slot| {
-                    *seen.entry(model.key(slot)).or_default() += 1;
+                    *seen.entry(slot.handle).or_default() += 1;
                 });
                 // Between two steps the table grows by hundreds of keys or loses them again.
                 if let Some((key, len, add)) = steps.next() {
@@ -503,7 +522,7 @@ mod tests {
         assert_eq!(model.table.next_due_ms(), 500);
         assert!(model.table.next_due_segment(0, 499).is_none());
         let (segment, slots, _) = model.table.next_due_segment(0, 500).expect("one is due");
-        assert!(slots.iter().any(|&slot| model.key(slot) == 17));
+        assert!(slots.iter().any(|slot| { slot.handle } == 17));
         model.table.set_due(&segment, NEVER);
         assert!(model.table.next_due_segment(0, u64::MAX - 1).is_none());
     }
@@ -513,12 +532,10 @@ mod tests {
         let hashes: Vec<u32> = (0..=1000u64).map(|n| skew((n * u64::from(u32::MAX) / 1000) as u32)).collect();
         assert!(hashes.is_sorted() && hashes[0] == 0 && hashes[1000] >= u32::MAX - 2);
         // Bytes a key at fourteen sizes between two doublings: without the skew they swing by a factor of two.
-        let mut arena = Arena::new();
         let mut table = Table::new();
         let (mut least, mut most) = (f64::MAX, 0f64);
         for n in 0..220_000u32 {
-            let handle = arena.alloc(8);
-            table.insert(skew(n.wrapping_mul(0x9E37_79B1)), handle);
+            table.insert(skew(n.wrapping_mul(0x9E37_79B1)), n);
             if n >= 100_000 && n % 8_000 == 0 {
                 let bytes = table.heap_bytes() as f64 / f64::from(n);
                 (least, most) = (least.min(bytes), most.max(bytes));
@@ -539,7 +556,7 @@ mod tests {
             state >> 16
         };
         let seen: BTreeSet<u32> =
-            (0..5000).filter_map(|_| model.table.sample(&mut random)).map(|slot| model.key(slot)).collect();
+            (0..5000).filter_map(|_| model.table.sample(&mut random)).map(|slot| slot.handle).collect();
         assert_eq!(seen.len(), 50);
     }
 }
