@@ -70,7 +70,7 @@ fn arity_covers_the_key_positions() {
         assert!(least >= name_words, "{}", entry.full_name);
         let reaches = match command.keys {
             Keys::None | Keys::Streams => continue,
-            Keys::At(at) | Keys::Counted(at) => at,
+            Keys::At(at) | Keys::Counted(at) | Keys::FirstAndCounted(at) => at,
             Keys::Range { first, last, .. } => first.max(usize::try_from(last).unwrap_or(0)),
         };
         assert!(reaches >= name_words, "{}: a key where the name stands", entry.full_name);
@@ -265,6 +265,14 @@ const SHARED: &[(&str, &str)] = &[
     ("setex", SET_WITH),
     ("psetex", SET_WITH),
     ("setnx", SET_WITH),
+    ("sort_ro", "sort"),
+    ("zrangebylex", "zrange"),
+    ("zrangebyscore", "zrange"),
+    ("zremrangebylex", "zremrangebyrank"),
+    ("zremrangebyscore", "zremrangebyrank"),
+    ("zrevrange", "zrange"),
+    ("zrevrangebylex", "zrange"),
+    ("zrevrangebyscore", "zrange"),
 ];
 const SET_WITH: &str = "db.set_with(key, value, options)";
 

@@ -29,6 +29,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::server::COMMANDS,
     super::introspect::COMMANDS,
     super::config::COMMANDS,
+    super::acl::COMMANDS,
     super::debug::COMMANDS,
 ];
 
@@ -149,6 +150,8 @@ pub enum Keys {
     },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// One key behind the name, a number at this position, then that many keys more.
+    FirstAndCounted(usize),
     /// The first half of what stands behind the word `STREAMS`, as `XREAD` has it.
     Streams,
 }
@@ -164,6 +167,7 @@ impl Keys {
     /// The positions of the keys in `argv`; empty where the arguments do not fit (the handler will say why).
     pub fn positions(self, argv: &[&[u8]]) -> impl Iterator<Item = usize> + use<> {
         let argc = argv.len();
+        let front = matches!(self, Keys::FirstAndCounted(_)).then_some(1);
         let (first, end, step) = match self {
             Keys::None => (1, 1, 1),
             Keys::At(at) => (at, at + 1, 1),
@@ -175,7 +179,7 @@ impl Keys {
                 };
                 (first, end, step)
             }
-            Keys::Counted(at) => {
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => {
                 let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
                 let count = usize::try_from(count).unwrap_or(0).min(argc.saturating_sub(at + 1));
                 (at + 1, at + 1 + count, 1)
@@ -185,7 +189,7 @@ impl Keys {
                 (first, first + (argc - first) / 2, 1)
             }
         };
-        (first..end.min(argc)).step_by(step)
+        front.into_iter().chain((first..end.min(argc)).step_by(step))
     }
 }
 

@@ -83,7 +83,7 @@ impl Reach<'_, '_> {
     #[must_use]
     pub fn memory_bytes(&mut self) -> usize {
         let mut used = 0;
-        self.each_shard(|shard| used += shard.heap_bytes());
+        self.each_shard(|shard| used += shard.used_bytes());
         self.engine.memory_peak.fetch_max(used, Ordering::Relaxed);
         used
     }

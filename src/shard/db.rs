@@ -182,13 +182,15 @@ impl Db {
         self.with_deadline > 0 || self.objects.with_deadlines > 0
     }
 
-    /// Bytes this database holds. O(1).
+    /// Bytes that keys and values take: their slots, their objects, and their share of the table. What is reserved
+    /// beyond is there for the next keys, and shows as fragmentation. O(1).
+    #[inline]
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
+    pub fn used_bytes(&self) -> usize {
         self.table.heap_bytes()
-            + self.arena.reserved_bytes()
+            + self.arena.live_bytes()
             + self.objects.heap_bytes
-            + self.objects.places.capacity() * size_of::<Option<Object>>()
+            + (self.objects.places.len() - self.objects.vacant.len()) * size_of::<Option<Object>>()
     }
 
     /// The entry of a key, expired or not.

@@ -41,7 +41,7 @@ impl<'a> HashRoom<'a> {
 /// A hash in its place, to be changed.
 pub type HashFields<'a, 'b> = Fields<'a, &'a mut InlineValue<'b>>;
 
-fn rules(settings: &ShardSettings) -> Rules {
+pub(super) fn rules(settings: &ShardSettings) -> Rules {
     Rules {
         entries_max: settings.hash_packed.entries_max,
         bytes_max: settings.hash_packed.bytes_max,

@@ -7,7 +7,7 @@
 use super::arena::Handle;
 use super::db::{NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
-use super::{Now, ReadyKey, Shard};
+use super::{Lfu, Now, ReadyKey, Shard};
 use crate::value::hash;
 use crate::value::listpack::{Buffer, parse_int};
 use bytes::{Bytes, BytesMut};
@@ -93,7 +93,7 @@ impl Str<'_> {
 }
 
 /// Growth by more than this is asked of the allocator before it is done, in bytes.
-const PROBED_BYTES_MIN: usize = 16 << 20;
+pub(super) const PROBED_BYTES_MIN: usize = 16 << 20;
 
 /// What a write does with the key's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ impl<'a> Keyspace<'a> {
             Some(found) => {
                 self.shard.stats.hits += 1;
                 if !self.no_touch {
-                    let idle = self.idle_now();
+                    let idle = self.mark(Some(found.head.idle));
                     if found.head.idle != idle {
                         entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
                     }
@@ -244,8 +244,40 @@ impl<'a> Keyspace<'a> {
         found
     }
 
+    /// What an entry notes of an access: the time, or how often there were any. `old` is what it has noted so far.
     #[inline]
-    pub(super) fn idle_now(&mut self) -> u32 {
+    pub(super) fn mark(&mut self, old: Option<u32>) -> u32 {
+        let time = self.idle_now();
+        match self.shard.settings.lfu {
+            None => time,
+            Some(lfu) => self.count(lfu, old),
+        }
+    }
+
+    #[cold]
+    fn count(&mut self, lfu: Lfu, old: Option<u32>) -> u32 {
+        let now_ms = self.now.about_ms();
+        match old {
+            Some(mark) => lfu.touch(mark, now_ms, self.shard.random()),
+            None => Lfu::new_mark(now_ms),
+        }
+    }
+
+    /// How often a key is used, where that is counted. O(1).
+    pub fn frequency(&mut self, key: Key<'_>) -> Option<u32> {
+        let found = self.find(key)?;
+        let lfu = self.shard.settings.lfu?;
+        Some(lfu.counter(found.head.idle, self.now.ms()))
+    }
+
+    /// Whether accesses are counted instead of timed (`maxmemory-policy`).
+    #[must_use]
+    pub fn counts_accesses(&self) -> bool {
+        self.shard.settings.lfu.is_some()
+    }
+
+    #[inline]
+    fn idle_now(&mut self) -> u32 {
         // Where nobody else reads the clock (no event loop runs), every thousandth access does.
         self.shard.accesses = self.shard.accesses.wrapping_add(1);
         if self.shard.accesses & 1023 == 0 {
@@ -281,7 +313,7 @@ impl<'a> Keyspace<'a> {
             Expires::Keep => old.and_then(|found| found.head.expires_at_ms),
             Expires::At(ms) => Some(ms),
         };
-        let idle = self.idle_now();
+        let idle = self.mark(old.map(|found| found.head.idle));
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
@@ -373,7 +405,7 @@ impl<'a> Keyspace<'a> {
     /// that is not in the future removes the key. O(1).
     pub fn update_expires(&mut self, key: Key<'_>, decide: impl FnOnce(Option<u64>) -> Expires) -> bool {
         let Some(found) = self.find(key) else { return false };
-        let idle = self.idle_now();
+        let idle = self.mark(Some(found.head.idle));
         entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
         match decide(found.head.expires_at_ms) {
             Expires::Keep => false,
@@ -595,7 +627,7 @@ impl<'a> Keyspace<'a> {
         let sum = value.checked_add(by).ok_or(StringError::Overflow)?;
         match old {
             Some(found) if found.head.kind == Kind::Int => {
-                let idle = self.idle_now();
+                let idle = self.mark(Some(found.head.idle));
                 self.changed(key, 1);
                 let slot = self.shard.dbs[self.db].bytes_mut(found.handle);
                 found.head.value_mut(slot).copy_from_slice(&sum.to_le_bytes());
@@ -689,13 +721,13 @@ impl<'a> Keyspace<'a> {
                     *shared = string.freeze();
                 }
             });
-            let idle = self.idle_now();
+            let idle = self.mark(Some(found.head.idle));
             entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
             return;
         }
         if found.head.kind != Kind::Int && end <= INLINE_BYTES_MAX {
             const GAP: [u8; INLINE_BYTES_MAX] = [0; INLINE_BYTES_MAX];
-            let idle = self.idle_now();
+            let idle = self.mark(Some(found.head.idle));
             self.changed(key, 1);
             let db = &mut self.shard.dbs[self.db];
             let mut value = db.edit(key.hash, found.handle, found.head);

@@ -8,9 +8,12 @@
 //! **Invariant:** no shard refers to another's memory.
 
 pub mod arena;
+mod bitmaps;
 mod collection;
 pub mod db;
+mod dumps;
 pub mod entry;
+mod evict;
 mod hashes;
 mod keyspace;
 mod lists;
@@ -23,11 +26,13 @@ mod zsets;
 
 pub use crate::value::table;
 pub use entry::Type;
+pub use evict::{Eviction, Lfu, Measure};
 pub use hashes::{HashFields, HashNumberError, HashRoom};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use streams::StreamChange;
 pub use strings::Condition;
+pub use zsets::{Added, Scored};
 
 use arena::Handle;
 use db::{Db, Object};
@@ -45,6 +50,8 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys removed because their deadline had passed.
     pub expired: u64,
+    /// Keys removed to make room.
+    pub evicted: u64,
     /// Fields of hashes removed because their deadline had passed.
     pub expired_fields: u64,
     /// Keys written (a measure of change, as `rdb_changes_since_last_save` counts).
@@ -88,6 +95,8 @@ pub struct ShardSettings {
     pub stream_node: StreamNodeLimit,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
+    /// How accesses are counted, where `maxmemory-policy` asks for their frequency.
+    pub lfu: Option<Lfu>,
     /// Keys the hash function of large hashes, sets and sorted sets.
     pub dict_seed: crate::value::dict::Seed,
 }
@@ -117,6 +126,10 @@ pub struct Shard {
     pub settings: ShardSettings,
     /// The earliest deadline given since somebody asked, Unix ms.
     new_due_ms: u64,
+    /// Bytes that keys and values took when they were last accounted for.
+    accounted_bytes: usize,
+    /// Keys that may go when memory is used up.
+    pool: evict::Pool,
     /// Large objects on their way to the reaper.
     garbage: Vec<Object>,
     random: u64,
@@ -148,6 +161,8 @@ impl Shard {
             stats: ShardStats::default(),
             settings,
             new_due_ms: NEVER,
+            accounted_bytes: 0,
+            pool: evict::Pool::default(),
             garbage: Vec::new(),
             random: seed | 1,
             accesses: 0,
@@ -178,10 +193,11 @@ impl Shard {
         self.dbs[db].with_deadline()
     }
 
-    /// Bytes this shard holds. O(segments).
+    /// Bytes that keys and values take. O(databases).
+    #[inline]
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.dbs.iter().map(Db::heap_bytes).sum()
+    pub fn used_bytes(&self) -> usize {
+        self.dbs.iter().filter(|db| !db.is_empty()).map(Db::used_bytes).sum()
     }
 
     /// Bytes of the table that finds a database's keys. O(segments).

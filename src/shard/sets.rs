@@ -1,10 +1,10 @@
 //! Sets under their keys: integers or packed in the entry while small, an object beyond.
 
-use super::Shard;
 use super::collection::{Change, Place, Prepared, Stored};
 use super::db::Object;
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
 use super::keyspace::{Key, Keyspace, Value, WrongType};
+use super::{Shard, ShardSettings};
 use crate::value::listpack::{Element, Needle};
 use crate::value::set::{Limits, Random, Set, SetMut, SetRef, Small};
 use smallvec::SmallVec;
@@ -28,6 +28,16 @@ impl Shard {
             };
         }
         small(head.kind, head.value(db.bytes(handle))).map(SetRef::from)
+    }
+}
+
+/// Up to which size sets have which form.
+pub(super) fn limits(settings: &ShardSettings) -> Limits {
+    Limits {
+        ints: settings.intset_entries_max,
+        entries: settings.set_packed.entries_max,
+        bytes: settings.set_packed.bytes_max,
+        seed: settings.dict_seed,
     }
 }
 
@@ -72,13 +82,7 @@ impl Keyspace<'_> {
     /// Up to which size sets have which form.
     #[must_use]
     pub fn set_limits(&self) -> Limits {
-        let settings = &self.shard.settings;
-        Limits {
-            ints: settings.intset_entries_max,
-            entries: settings.set_packed.entries_max,
-            bytes: settings.set_packed.bytes_max,
-            seed: settings.dict_seed,
-        }
+        limits(&self.shard.settings)
     }
 
     /// A key's set, to be read. O(1).
@@ -270,11 +274,17 @@ impl Keyspace<'_> {
             self.delete(key);
             return 0;
         }
-        let value = match Form::from(set) {
+        self.put(key, Value::of_set(set));
+        len
+    }
+}
+
+impl Value {
+    /// A set, which is not empty. O(1), or O(bytes) for one that fits its entry.
+    pub(super) fn of_set(set: Set) -> Self {
+        match Form::from(set) {
             Form::Inline(kind, bytes) => Value::inline(kind, bytes),
             Form::Object(object) => Value::object(object),
-        };
-        self.put(key, value);
-        len
+        }
     }
 }

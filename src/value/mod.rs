@@ -7,6 +7,7 @@
 //! bytes are; large ones own a structure on the heap. **Invariant:** nothing in here holds a position in a
 //! buffer across a change of it other than as an index.
 
+pub mod bits;
 pub mod dict;
 pub mod hash;
 pub mod lcs;

@@ -281,6 +281,21 @@ impl<H: Copy + PartialEq> Table<H> {
         }
     }
 
+    /// Visits the entries of the first segment from `position` on that has a deadline, and returns where to go on.
+    /// O(segments passed + one segment).
+    pub fn scan_due(&self, position: u32, visit: impl FnMut(Slot<H>)) -> Option<u32> {
+        let mut position = Some(position);
+        while let Some(hash) = position {
+            let segment = &self.segments[self.at(hash)];
+            position = end_of(hash, segment.depth);
+            if segment.due_ms != NEVER {
+                segment.slots.iter().copied().for_each(visit);
+                return position;
+            }
+        }
+        None
+    }
+
     /// Visits every entry, in no order. O(n).
     pub fn for_each(&self, mut visit: impl FnMut(Slot<H>)) {
         self.segments.iter().flat_map(|segment| segment.slots.iter()).for_each(|&slot| visit(slot));

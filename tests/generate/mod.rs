@@ -1,8 +1,10 @@
 //! Commands made from the command table.
 
+mod bitmap;
 mod random;
 mod stream;
 mod syntax;
+mod zset;
 
 pub use random::Random;
 use syntax::Node;
@@ -66,19 +68,17 @@ struct Made {
 }
 
 impl Generator {
-    pub fn new() -> Self {
+    /// Of all commands, or of one family's and those on keys.
+    pub fn of(family: Option<&str>) -> Self {
         let mut commands = Vec::new();
         // What Redis never had is for those who compare with Valkey, too.
         let newer = std::env::var_os("VALKEY_ORACLE").is_some();
-        // To look at one family, beside the commands for keys of any type.
-        let family = std::env::var("DIFFERENTIAL_GROUP").ok();
-        let in_family = |group: Group| {
-            family.as_deref().is_none_or(|family| family == group.name() || group == Group::Generic)
-        };
+        let wanted =
+            |group: Group| family.is_none_or(|family| group.name() == family || group == Group::Generic);
         for entry in TABLE.entries().iter().filter(|entry| {
             !LEFT_OUT.contains(&entry.command.name)
                 && (newer || !entry.command.since.starts_with("9."))
-                && in_family(entry.command.group)
+                && wanted(entry.command.group)
         }) {
             add(&mut commands, entry, &[]);
         }
@@ -140,14 +140,21 @@ impl Made {
     fn argv(&self, random: &mut Random) -> Argv {
         let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
         let first = argv.len();
-        fill(&self.syntax, self.command.group, &mut argv, random);
+        if self.command.group == Group::Bitmap {
+            argv.extend(bitmap::arguments(self.command.name, random));
+        } else {
+            fill(&self.syntax, self.command.group, &mut argv, random);
+        }
         if self.command.name == "HSETEX"
             && let Some(at) = argv.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS"))
         {
             // Its `numfields` counts pairs.
             argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
         }
-        if let Keys::Counted(at) = self.command.keys
+        if self.command.group == Group::SortedSet {
+            zset::fit(&mut argv, random);
+        }
+        if let Keys::Counted(at) | Keys::FirstAndCounted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
         {
@@ -270,7 +277,10 @@ fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
         return argument;
     }
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src"
+        | "dst" => key(random),
+        "score" | "weight" => zset::score(random),
+        "min" | "max" => zset::bound(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
         "milliseconds" => {
             one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"])
@@ -298,7 +308,10 @@ fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "set", "stream", "STRING", "none"]),
+        "by-pattern" | "get-pattern" => {
+            one_of(random, &["*", "*", "#", "{t}*", "list*", "*->x", "*->1", "x*", "*->", "->*", "**"])
+        }
+        "type" => one_of(random, &["string", "list", "hash", "set", "zset", "stream", "STRING", "none"]),
         "field" => field(random),
         "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
@@ -336,7 +349,7 @@ fn field(random: &mut Random) -> Vec<u8> {
 }
 
 fn small(random: &mut Random) -> Vec<u8> {
-    one_of(random, &["x", "y", "z", "1", "2"])
+    one_of(random, &["x", "y", "z", "1", "2", "a", "b"])
 }
 
 fn value(random: &mut Random) -> Vec<u8> {

@@ -58,13 +58,13 @@ pub(super) fn parse_fields<'a>(
     if count > 0 && fits { Ok(given) } else { Err(wrong_count) }
 }
 
-/// Takes the arguments up to the word `FIELDS`, which has two more behind it at least.
+/// Takes the arguments up to the word `FIELDS`, which is not the last one.
 ///
 /// # Errors
 /// Where there is none, Valkey misses the number.
 pub(super) fn parse_options<'a>(args: &mut Args<'a>) -> Result<&'a [&'a [u8]], CommandError> {
     let behind = args.argv().get(args.argv().len() - args.left()..).unwrap_or_default();
-    let (_, but_last) = behind.split_last().map(|(last, rest)| (last, rest)).ok_or(WRONG_COUNT)?;
+    let (_, but_last) = behind.split_last().ok_or(WRONG_COUNT)?;
     let at = but_last.iter().position(|arg| arg.eq_ignore_ascii_case(b"FIELDS")).ok_or(WRONG_COUNT)?;
     args.take(at)
 }

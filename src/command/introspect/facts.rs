@@ -17,23 +17,37 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime object|refcount scard sismember strlen touch \
-         type xlen",
+        "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime \
+         object|refcount scard sismember strlen touch type xlen zcard",
     ),
-    ("RO access", "xreadgroup"),
     (
         "RW insert",
         "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd xgroup|create xgroup|createconsumer",
     ),
-    ("RW access update", "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move"),
-    ("RW access update variable_flags", "set"),
-    ("RW access delete", "blmpop blpop brpop getdel hgetdel lmpop lpop rpop spop"),
-    ("RW delete", "hdel lrem ltrim srem xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim"),
+    (
+        "RW access update",
+        "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
+    ),
+    ("RW access update variable_flags", "bitfield set"),
+    (
+        "RW access delete",
+        "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel hgetdel lmpop lpop rpop spop zmpop zpopmax \
+         zpopmin",
+    ),
+    (
+        "RW delete",
+        "hdel lrem ltrim srem xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim zrem zremrangebylex \
+         zremrangebyrank zremrangebyscore",
+    ),
+    ("RO access", "xreadgroup"),
     ("RM delete", "del unlink"),
-    ("OW update", "mset psetex setex"),
+    ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("OW update, RO access", "sdiffstore sinterstore sunionstore"),
+    (
+        "OW update, RO access",
+        "bitop sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore",
+    ),
     ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
@@ -43,6 +57,7 @@ const KEY_USES: ByName = &[
 
 /// Remarks on key specifications, in their order. The rule: none.
 const KEY_NOTES: &[(&str, &[&str])] = &[
+    ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
     ("xadd", &["UPDATE instead of INSERT because of the optional trimming feature"]),
@@ -58,8 +73,9 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime object|refcount pttl \
-         spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending xtrim",
+        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
+         object|refcount pttl spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending \
+         xtrim zrandmember zscan",
     ),
     (
         "nondeterministic_output_order",
@@ -79,7 +95,7 @@ const TIPS: ByName = &[
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
     ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
 ];
-const ALL_NODES: &str = "client|setinfo client|setname config|resetstat config|rewrite config|set";
+const ALL_NODES: &str = "acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite config|set";
 
 /// ACL categories besides those that follow from flags. The rule: those of the group; none for a container.
 const CATEGORIES: ByName = &[
@@ -94,7 +110,7 @@ const CATEGORIES: ByName = &[
 ];
 
 /// All ACL categories, in the order in which they are shown.
-const CATEGORY_ORDER: &[&str] = &[
+pub(super) const CATEGORY_ORDER: &[&str] = &[
     "@keyspace",
     "@read",
     "@write",
@@ -132,14 +148,42 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
     ("setex", "2.6.12", "`SET` with the `EX` argument"),
     ("setnx", "2.6.12", "`SET` with the `NX` argument"),
     ("substr", "2.0.0", "`GETRANGE`"),
+    ("zrangebylex", "6.2.0", "`ZRANGE` with the `BYLEX` argument"),
+    ("zrangebyscore", "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
+    ("zrevrange", "6.2.0", "`ZRANGE` with the `REV` argument"),
+    ("zrevrangebylex", "6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
+    ("zrevrangebyscore", "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"),
 ];
 
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    (
+        "acl|getuser",
+        &[
+            ("6.2.0", "Added Pub/Sub channel patterns."),
+            (
+                "7.0.0",
+                "Added selectors and changed the format of key and channel patterns from a list to their rule \
+                 representation.",
+            ),
+        ],
+    ),
+    ("acl|log", &[("7.2.0", "Added entry ID, timestamp created, and timestamp last updated.")]),
+    (
+        "acl|setuser",
+        &[
+            ("6.2.0", "Added Pub/Sub channel patterns."),
+            ("7.0.0", "Added selectors and key based permissions."),
+        ],
+    ),
     ("auth", &[("6.0.0", "Added ACL style (username and password).")]),
+    ("bitcount", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
+    ("bitpos", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
     ("blpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpoplpush", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmax", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmin", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     (
         "client|kill",
         &[
@@ -211,6 +255,14 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "The command no longer returns an error when source and destination names are the same.",
         )],
     ),
+    (
+        "restore",
+        &[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ],
+    ),
     ("rpop", &[("6.2.0", "Added the `count` argument.")]),
     ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
     ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
@@ -230,6 +282,20 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
+    (
+        "zadd",
+        &[
+            ("2.4.0", "Accepts multiple elements."),
+            ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+            ("6.2.0", "Added the `GT` and `LT` options."),
+        ],
+    ),
+    ("zrange", &[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")]),
+    ("zrangebyscore", &[("2.0.0", "Added the `WITHSCORES` modifier.")]),
+    ("zrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    ("zrem", &[("2.4.0", "Accepts multiple elements.")]),
+    ("zrevrangebyscore", &[("2.1.6", "`min` and `max` can be exclusive.")]),
+    ("zrevrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
     (
         "xadd",
         &[
@@ -309,7 +375,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
             }
-            Keys::Counted(at) => Find::Counted(at),
+            Keys::FirstAndCounted(_) if at == 0 => Find::Range { first: 1, last: 0, step: 1 },
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
             // In the shortest form the name of XREADGROUP has its group in front of the word.
             Keys::Streams => Find::Streams(if command.flags.has(Flag::Write) { 4 } else { 1 }),
         };
@@ -336,6 +403,7 @@ pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
         Keys::None | Keys::Counted(_) | Keys::Streams => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
+        Keys::FirstAndCounted(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
     }
 }
@@ -364,8 +432,10 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
     ];
     let flags = command.flags;
     // Redis looks for keys that a range does not cover; a count or a word in front of them is such a case.
-    let movable =
-        |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_) | Keys::Streams);
+    let movable = |flag| {
+        flag == Flag::MovableKeys
+            && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_) | Keys::Streams)
+    };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
 

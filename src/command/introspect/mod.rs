@@ -1,5 +1,6 @@
 //! `COMMAND`: what the server says of its commands, derived from the rows of `table.rs`.
 
+pub(crate) mod access;
 mod facts;
 mod syntax;
 
@@ -64,11 +65,31 @@ const COMMAND: &[Command] = &[
 ];
 
 /// The command of a full name in any case: `get`, `config|get`.
-fn find(name: &[u8]) -> Option<&'static Entry> {
+pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
     match memchr::memchr(b'|', name) {
         None => TABLE.find(name),
         Some(at) => TABLE.find(name.get(..at)?)?.subcommand(name.get(at + 1..)?),
     }
+}
+
+/// All commands, subcommands behind their containers.
+pub(crate) fn all_entries() -> impl Iterator<Item = &'static Entry> {
+    TABLE.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands))
+}
+
+/// The ACL categories, with the sign that stands in front of them in rules: `@read`.
+pub(crate) fn all_categories() -> &'static [&'static str] {
+    facts::CATEGORY_ORDER
+}
+
+/// The category of this name, sign included, in any case.
+pub(crate) fn category(name: &[u8]) -> Option<&'static str> {
+    all_categories().iter().copied().find(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// The ACL categories of a command.
+pub(crate) fn categories(entry: &Entry) -> Vec<&'static str> {
+    facts::categories(entry)
 }
 
 /// Replies with a description of every command. Reference: <https://valkey.io/commands/command/>
@@ -433,10 +454,20 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     if !command.takes(argv.len()) {
         return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
+    let keys = used_keys(entry, argv);
+    if keys.is_empty() && !command.flags.has(OptionalKeys) {
+        return Err(CommandError::text("ERR Invalid arguments specified for command"));
+    }
+    Ok(keys)
+}
+
+/// The keys of a command and how each is used; none where the arguments do not fit.
+fn used_keys<'a>(entry: &Entry, argv: &[&'a [u8]]) -> Vec<UsedKey<'a>> {
+    let command = entry.command;
     let specs = facts::key_specs(entry);
     let counted_wrong = match command.keys {
         // A count that reaches beyond the arguments is wrong, where routing just takes what is there.
-        Keys::Counted(at) => {
+        Keys::Counted(at) | Keys::FirstAndCounted(at) => {
             let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
             usize::try_from(count).map_or(true, |count| count > argv.len() - at - 1)
         }
@@ -452,10 +483,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
         }
     }
     adjust(entry, argv, &mut keys);
-    if keys.is_empty() && !command.flags.has(OptionalKeys) {
-        return Err(CommandError::text("ERR Invalid arguments specified for command"));
-    }
-    Ok(keys)
+    keys
 }
 
 /// Where the keys stand by the specification, which for a word takes the first one of that spelling.

@@ -328,7 +328,7 @@ impl<'a> Hash<'a> {
     /// Reference: <https://valkey.io/commands/hdel/>
     pub fn remove<F: AsRef<[u8]>>(self, fields: impl IntoIterator<Item = F>) -> Result<u64> {
         let given = collect(fields);
-        self.db.write(self.key, 0, |keys, key| {
+        self.db.lessen(self.key, |keys, key| {
             let removed = keys.update_hash(key, HashRoom::NONE, |fields| {
                 let removed = given.iter().filter(|field| fields.remove(field.as_ref())).count() as u64;
                 (removed, removed)

@@ -232,6 +232,32 @@ impl<'a> HashRef<'a> {
         }
     }
 
+    /// All fields with their values and deadlines in Unix ms. O(n).
+    pub fn iter_with_deadlines(&self) -> impl Iterator<Item = (Element<'a>, Element<'a>, Option<u64>)> {
+        let (packed, dict) = match *self {
+            HashRef::Packed(bytes) => (Some(packed::Pairs::new(bytes)), None),
+            HashRef::Dict(dict, now_ms) => (None, Some((dict, now_ms))),
+        };
+        let visible = |(dict, now_ms): (&'a Dict, u64)| {
+            dict.iter()
+                .filter(move |entry| !hidden(entry, now_ms))
+                .map(|entry| (Element::Bytes(entry.key), Element::Bytes(entry.value), entry.expires_at_ms))
+        };
+        let packed = packed.into_iter().flatten().map(|(field, value)| (field, value, None));
+        packed.chain(dict.into_iter().flat_map(visible))
+    }
+
+    /// The entries of a packed hash that is called a listpack, and how many they are: for DUMP. O(1).
+    #[must_use]
+    pub fn as_listpack(&self) -> Option<(&'a [u8], usize)> {
+        match *self {
+            HashRef::Packed(bytes) if !packed::is_table(bytes) => {
+                Some((packed::entries(bytes), packed::len(bytes) * 2))
+            }
+            HashRef::Packed(_) | HashRef::Dict(..) => None,
+        }
+    }
+
     /// Visits fields from a cursor on, 0 to begin, at least `want` of them unless the end is reached; a packed hash is
     /// visited whole. Returns the cursor to go on with, `None` at the end. Fields that are there throughout are visited
     /// once. O(want), and some hundred.

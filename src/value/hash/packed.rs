@@ -1,20 +1,23 @@
 //! The packed hash: fields and values in turn, in the buffer of its owner, who asks [`fits`] before it adds.
+//!
+//! They are a listpack's entries without the byte that lets it be walked backwards, which nobody does here: that is one in
+//! eight of a small hash's bytes.
 
 use crate::value::listpack::{self, Buffer, Element, Encoded, Needle};
 use smallvec::SmallVec;
 
-/// The bytes in front of the entries: how many fields there are, and how the hash is called.
-pub(super) const HEADER: usize = 2;
+/// The byte in front of the entries: how many fields there are, and how the hash is called.
+pub(super) const HEADER: usize = 1;
 
 /// Set in the header of a hash that Redis would have made a table: it stays packed, because it is small, but
 /// `OBJECT ENCODING` calls it a `hashtable` for good.
-const TABLE: u16 = 1 << 15;
+const TABLE: u8 = 1 << 7;
 
 /// So many fields or more: they are counted when somebody asks.
-const MANY: u16 = TABLE - 1;
+const MANY: u8 = TABLE - 1;
 
-fn header(bytes: &[u8]) -> u16 {
-    bytes.first_chunk::<HEADER>().map_or(0, |header| u16::from_le_bytes(*header))
+fn header(bytes: &[u8]) -> u8 {
+    bytes.first().copied().unwrap_or(0)
 }
 
 pub(super) fn entries(bytes: &[u8]) -> &[u8] {
@@ -53,9 +56,9 @@ fn find(entries: &[u8], field: &[u8]) -> Option<Found> {
     let needle = Needle::new(field);
     let mut at = 0;
     loop {
-        let (element, len) = listpack::first(&entries[at..])?;
+        let (element, len) = listpack::first_bare(&entries[at..])?;
         let value_at = at + len;
-        let end = value_at + listpack::first_len(&entries[value_at..])?;
+        let end = value_at + listpack::first_size(entries.get(value_at..)?)?;
         if needle.matches(element) {
             return Some(Found { at, value_at, end });
         }
@@ -67,18 +70,25 @@ fn find(entries: &[u8], field: &[u8]) -> Option<Found> {
 pub(super) fn get<'a>(bytes: &'a [u8], field: &[u8]) -> Option<Element<'a>> {
     let entries = entries(bytes);
     let found = find(entries, field)?;
-    listpack::first(&entries[found.value_at..]).map(|(value, _)| value)
+    listpack::first_bare(entries.get(found.value_at..)?).map(|(value, _)| value)
 }
 
 /// Fields with their values, in the order in which they were added.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pairs<'a> {
-    rest: listpack::Entries<'a>,
+    rest: &'a [u8],
 }
 
 impl<'a> Pairs<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: listpack::Entries::new(entries(bytes)) }
+        Self { rest: entries(bytes) }
+    }
+
+    #[inline]
+    fn element(&mut self) -> Option<Element<'a>> {
+        let (element, len) = listpack::first_bare(self.rest)?;
+        self.rest = self.rest.get(len..)?;
+        Some(element)
     }
 }
 
@@ -87,11 +97,11 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        Some((self.rest.next()?, self.rest.next()?))
+        Some((self.element()?, self.element()?))
     }
 }
 
-/// A packed hash to be changed: `[fields: u16 LE][entries]` in a buffer. Operations cost O(n) in its bytes.
+/// A packed hash to be changed: `[fields: u8][entries]` in a buffer. Operations cost O(n) in its bytes.
 #[derive(Debug)]
 pub struct Packed<B> {
     buffer: B,
@@ -101,7 +111,7 @@ pub struct Packed<B> {
 type Scratch = SmallVec<[u8; 512]>;
 
 fn encode(to: &mut Scratch, text: &[u8]) {
-    Encoded::new(text).parts().into_iter().for_each(|part| to.extend_from_slice(part));
+    Encoded::new(text).bare_parts().into_iter().for_each(|part| to.extend_from_slice(part));
 }
 
 impl<B: Buffer> Packed<B> {
@@ -114,14 +124,14 @@ impl<B: Buffer> Packed<B> {
         self.buffer.bytes()
     }
 
-    fn set_header(&mut self, header: u16) {
-        self.buffer.overwrite(0, &header.to_le_bytes());
+    fn set_header(&mut self, header: u8) {
+        self.buffer.overwrite(0, &[header]);
     }
 
     /// Calls it a table from now on.
     pub(super) fn call_table(&mut self) {
         if self.buffer.bytes().is_empty() {
-            self.buffer.splice(0, 0, [&TABLE.to_le_bytes(), &[], &[]]);
+            self.buffer.splice(0, 0, [&[TABLE], &[], &[]]);
         } else {
             self.set_header(header(self.buffer.bytes()) | TABLE);
         }
@@ -132,7 +142,8 @@ impl<B: Buffer> Packed<B> {
         let Some(found) = find(entries(self.buffer.bytes()), field) else { return false };
         let new = Encoded::new(value);
         let (at, len) = (HEADER + found.value_at, found.end - found.value_at);
-        self.buffer.splice(at, len, new.parts());
+        let [head, data] = new.bare_parts();
+        self.buffer.splice(at, len, [head, data, &[]]);
         true
     }
 
@@ -140,8 +151,8 @@ impl<B: Buffer> Packed<B> {
     fn append(&mut self, pairs: &[u8], count: usize) {
         let bytes = self.buffer.bytes();
         let (old, end) = (header(bytes), bytes.len());
-        let fields = usize::from(old & MANY).saturating_add(count).min(usize::from(MANY)) as u16;
-        let new = (old & TABLE | fields).to_le_bytes();
+        let fields = usize::from(old & MANY).saturating_add(count).min(usize::from(MANY)) as u8;
+        let new = [old & TABLE | fields];
         if end < HEADER {
             self.buffer.splice(0, 0, [&new, pairs, &[]]);
         } else {
@@ -191,9 +202,9 @@ impl<B: Buffer> Packed<B> {
         let bytes = self.buffer.bytes();
         let (old, all) = (header(bytes), entries(bytes));
         let found = find(all, field)?;
-        let result = f(listpack::first(&all[found.value_at..])?.0);
+        let result = f(listpack::first_bare(&all[found.value_at..])?.0);
         let fields = match old & MANY {
-            MANY => (len(bytes) - 1).min(usize::from(MANY)) as u16,
+            MANY => (len(bytes) - 1).min(usize::from(MANY)) as u8,
             few => few - 1,
         };
         self.buffer.splice(HEADER + found.at, found.end - found.at, [&[]; 3]);
