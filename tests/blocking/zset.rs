@@ -18,7 +18,8 @@ fn all(client: &mut Client, key: &str) -> Reply {
 #[test]
 fn what_nobody_took_goes_back_with_its_score() {
     for limit in [0, 128] {
-        for wait in ["BZPOPMIN z 0", "BZPOPMAX z 0", "BZMPOP 0 1 z MIN COUNT 2", "BZMPOP 0 2 y z MAX COUNT 9"] {
+        for wait in ["BZPOPMIN z 0", "BZPOPMAX z 0", "BZMPOP 0 1 z MIN COUNT 2", "BZMPOP 0 2 y z MAX COUNT 9"]
+        {
             for shards in [1, 16] {
                 let engine = engine(shards, Clock::system());
                 let (mut client, mut producer) = (Client::new(&engine), Client::new(&engine));
@@ -113,7 +114,8 @@ fn under_load_every_member_is_consumed_once_or_still_in_a_set() {
                     scope.spawn(move || {
                         let (mut client, mut taken, mut turn) = (Client::new(engine), Vec::new(), n);
                         while !stop.load(Ordering::Relaxed) {
-                            turn = turn.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                            turn =
+                                turn.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
                             let (a, b) = ((turn >> 40) % 4, (turn >> 44) % 4);
                             let line = match (turn >> 48) % 3 {
                                 0 => format!("BZPOPMIN q{a} q{b} 0.002"),
@@ -125,7 +127,9 @@ fn under_load_every_member_is_consumed_once_or_still_in_a_set() {
                                 continue;
                             }
                             let waiter = client.waiter.clone().unwrap();
-                            client.bell.wait(Duration::from_micros((turn >> 52) % 300), || waiter.has_ended());
+                            client
+                                .bell
+                                .wait(Duration::from_micros((turn >> 52) % 300), || waiter.has_ended());
                             match (turn >> 36) % 4 {
                                 0 => client.abandon(),
                                 1 => client = Client::new(engine),
@@ -163,7 +167,9 @@ fn under_load_every_member_is_consumed_once_or_still_in_a_set() {
         assert_eq!(engine.blocking_keys_len(), 0);
         let mut client = Client::new(&engine);
         for key in 0..4 {
-            let Some(Reply::Array(left)) = client.line(&format!("ZRANGE q{key} 0 -1")) else { panic!("a set") };
+            let Some(Reply::Array(left)) = client.line(&format!("ZRANGE q{key} 0 -1")) else {
+                panic!("a set")
+            };
             taken.extend(left.iter().map(|member| {
                 std::str::from_utf8(member.as_bytes().unwrap()).unwrap().parse::<u64>().unwrap()
             }));
