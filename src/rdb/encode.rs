@@ -103,11 +103,11 @@ pub fn set(set: SetRef<'_>) -> Vec<u8> {
 #[must_use]
 pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
     let mut writer = Writer::default();
-    if let Some((entries, count)) = hash.as_listpack()
-        && is_readable_by_all(entries)
+    if let Some((entries, count)) = hash.to_listpack()
+        && is_readable_by_all(&entries)
     {
         writer.byte(code::HASH_LISTPACK);
-        writer.listpack(entries, count);
+        writer.listpack(&entries, count);
         return Some(writer.seal(VERSION));
     }
     let len = hash.visible_len();

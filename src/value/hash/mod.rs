@@ -247,12 +247,13 @@ impl<'a> HashRef<'a> {
         packed.chain(dict.into_iter().flat_map(visible))
     }
 
-    /// The entries of a packed hash that is called a listpack, and how many they are: for DUMP. O(1).
+    /// The fields and values of a packed hash that is called a listpack as a listpack's entries, and how many they are: for
+    /// DUMP. O(n).
     #[must_use]
-    pub fn as_listpack(&self) -> Option<(&'a [u8], usize)> {
+    pub fn to_listpack(&self) -> Option<(Vec<u8>, usize)> {
         match *self {
             HashRef::Packed(bytes) if !packed::is_table(bytes) => {
-                Some((packed::entries(bytes), packed::len(bytes) * 2))
+                Some((packed::to_listpack(bytes), packed::len(bytes) * 2))
             }
             HashRef::Packed(_) | HashRef::Dict(..) => None,
         }
