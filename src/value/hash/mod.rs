@@ -247,15 +247,10 @@ impl<'a> HashRef<'a> {
         packed.chain(dict.into_iter().flat_map(visible))
     }
 
-    /// The entries of a packed hash that is called a listpack, and how many they are: for DUMP. O(1).
+    /// Whether `OBJECT ENCODING` calls it a listpack. O(1).
     #[must_use]
-    pub fn as_listpack(&self) -> Option<(&'a [u8], usize)> {
-        match *self {
-            HashRef::Packed(bytes) if !packed::is_table(bytes) => {
-                Some((packed::entries(bytes), packed::len(bytes) * 2))
-            }
-            HashRef::Packed(_) | HashRef::Dict(..) => None,
-        }
+    pub fn is_called_listpack(&self) -> bool {
+        matches!(self, HashRef::Packed(bytes) if !packed::is_table(bytes))
     }
 
     /// Visits fields from a cursor on, 0 to begin, at least `want` of them unless the end is reached; a packed hash is
