@@ -68,11 +68,7 @@ struct Made {
 }
 
 impl Generator {
-    pub fn new() -> Self {
-        Self::of(None)
-    }
-
-    /// Of the commands of one family, and of keys.
+    /// Of all commands, or of one family's and those on keys.
     pub fn of(family: Option<&str>) -> Self {
         let mut commands = Vec::new();
         // What Redis never had is for those who compare with Valkey, too.

@@ -3,6 +3,8 @@
 
 mod options;
 mod several;
+#[cfg(test)]
+mod tests;
 
 pub use options::{AddOptions, Stretch};
 pub use several::{Extreme, Weighing};

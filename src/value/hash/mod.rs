@@ -460,7 +460,13 @@ impl<'a, B: Buffer> Fields<'a, B> {
         match &mut self.place {
             Place::Packed(packed) => packed.remove(field, f),
             Place::Large(hash) => match &mut hash.form {
-                Form::Packed(bytes) => Packed::new(bytes).remove(field, f),
+                Form::Packed(bytes) => {
+                    let result = Packed::new(&mut *bytes).remove(field, f);
+                    if bytes.capacity() / 4 > bytes.len() {
+                        bytes.shrink_to(bytes.len() * 2);
+                    }
+                    result
+                }
                 Form::Dict(dict) => {
                     let now_ms = self.now_ms;
                     if dict.next_due_ms() < now_ms
