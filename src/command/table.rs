@@ -30,6 +30,8 @@ pub const FAMILIES: &[&[Command]] = &[
     super::introspect::COMMANDS,
     super::config::COMMANDS,
     super::acl::COMMANDS,
+    super::slowlog::COMMANDS,
+    super::latency::COMMANDS,
     super::debug::COMMANDS,
 ];
 
@@ -351,6 +353,9 @@ pub struct Entry {
     pub command: &'static Command,
     /// The name in small letters, with the container's: `get`, `client|id`.
     pub full_name: &'static str,
+    /// Whether it takes long by its nature, so that it is worth timing. `SET` is not, though Redis does not call it
+    /// fast: what it overwrites is freed elsewhere.
+    pub may_be_slow: bool,
     /// The subcommands of a container.
     pub subcommands: Vec<Entry>,
 }
@@ -453,7 +458,8 @@ fn entry(command: &'static Command, container: Option<&str>, count: &mut usize) 
     let subcommands =
         command.subcommands.iter().map(|subcommand| entry(subcommand, Some(&full_name), count)).collect();
     // The table lives as long as the program, so its names may.
-    Entry { id, command, full_name: String::leak(full_name), subcommands }
+    let may_be_slow = !command.flags.has(Flag::Fast) && full_name != "set";
+    Entry { id, command, full_name: String::leak(full_name), may_be_slow, subcommands }
 }
 
 /// A hash that ignores case: letters differ from their capitals in one bit, which is masked out.

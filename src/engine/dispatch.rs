@@ -80,10 +80,20 @@ impl<'e> Batch<'e> {
                     return Flow::Later(self.engine.pause_client(session));
                 }
                 self.commands += 1;
-                let watch = (self.commands % SAMPLE == 1).then(Stopwatch::start);
+                let is_sample = self.commands % SAMPLE == 1;
+                let is_timed = self.engine.timing().takes(entry, argv.len());
+                let watch = (is_sample || is_timed).then(Stopwatch::start);
                 let ran = self.run(entry, session, argv, out);
                 if let Some(watch) = watch {
-                    self.engine.stats().note_time(entry.id, watch.elapsed());
+                    let took = watch.elapsed();
+                    // Calls with many arguments alone would not be a sample.
+                    if is_sample || entry.may_be_slow {
+                        self.engine.stats().note_time(entry.id, took);
+                    }
+                    // What waits has not run yet.
+                    if is_timed && !matches!(ran, Ok(Flow::Wait(_))) {
+                        self.engine.note_duration(session, entry, argv, took);
+                    }
                 }
                 match ran {
                     Ok(flow) => (Some(entry), flow, Ok(())),

@@ -12,11 +12,13 @@ mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod latency;
 mod memory;
 mod pause;
 mod reach;
 mod route;
 mod session;
+mod slowlog;
 mod stats;
 mod transaction;
 mod whole;
@@ -24,10 +26,12 @@ mod whole;
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
+pub use latency::{Distribution, Event, Latency, Sample};
 pub use pause::{Pause, PauseKind};
 pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
+pub use slowlog::{SlowEntry, SlowLog};
 pub use stats::{CommandStats, Rates, Stats, Totals};
 pub use transaction::Transaction;
 pub use whole::DbFigures;
@@ -35,6 +39,7 @@ pub use whole::DbFigures;
 pub(crate) use door::View;
 
 use acl::Acl;
+use slowlog::Timing;
 
 use crate::clock::Clock;
 use crate::command::table::TABLE;
@@ -56,6 +61,9 @@ pub struct Engine {
     clock: Clock,
     settings: Arc<Settings>,
     acl: Acl,
+    timing: Timing,
+    slowlog: SlowLog,
+    latency: Latency,
     stats: Stats,
     cycles: Arc<Cycles>,
     clients: DashMap<u64, Arc<Client>>,
@@ -111,6 +119,9 @@ impl Engine {
             started_ms: clock.now_ms(),
             clock,
             acl,
+            timing: Timing::of(&settings),
+            slowlog: SlowLog::default(),
+            latency: Latency::default(),
             stats: Stats::default(),
             cycles: Arc::default(),
             clients: DashMap::new(),
@@ -131,6 +142,10 @@ impl Engine {
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, name| {
             if let Some(engine) = weak.upgrade() {
+                if name == "latency-tracking-info-percentiles" {
+                    latency::percentiles(&settings.latency_tracking_info_percentiles())?;
+                }
+                engine.timing.follow(settings);
                 if name == "requirepass" {
                     engine.acl.follow_password();
                 }
@@ -180,6 +195,24 @@ impl Engine {
     #[inline]
     pub fn acl(&self) -> &Acl {
         &self.acl
+    }
+
+    /// Commands that took long.
+    #[must_use]
+    pub fn slowlog(&self) -> &SlowLog {
+        &self.slowlog
+    }
+
+    /// Events that took long, and how the times of commands are distributed.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Which commands are timed.
+    #[inline]
+    fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     /// Counters.

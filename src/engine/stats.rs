@@ -330,6 +330,7 @@ impl Reach<'_, '_> {
         for reason in [Reason::Command, Reason::Key, Reason::Channel, Reason::Auth] {
             self.acl().log().denied(reason).store(0, Ordering::Relaxed);
         }
+        self.latency().reset_distributions();
         stats.error_codes.clear();
         stats.rates.lock().clear();
     }

@@ -72,6 +72,12 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 /// Hints for clients and proxies. The rule: none.
 const TIPS: ByName = &[
     (
+        "nondeterministic_output request_policy:all_nodes response_policy:special",
+        "latency|doctor latency|graph latency|histogram latency|history latency|latest",
+    ),
+    ("request_policy:all_nodes nondeterministic_output", "slowlog|get"),
+    ("request_policy:all_nodes response_policy:agg_sum nondeterministic_output", "slowlog|len"),
+    (
         "nondeterministic_output",
         "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
          object|refcount pttl spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending \
@@ -95,7 +101,7 @@ const TIPS: ByName = &[
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
     ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
 ];
-const ALL_NODES: &str = "acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite config|set";
+const ALL_NODES: &str = "latency|reset slowlog|reset acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite config|set";
 
 /// ACL categories besides those that follow from flags. The rule: those of the group; none for a container.
 const CATEGORIES: ByName = &[
@@ -157,6 +163,7 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
 
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    ("slowlog|get", &[("4.0.0", "Added client IP address, port and name to the reply.")]),
     (
         "acl|getuser",
         &[
