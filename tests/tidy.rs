@@ -17,9 +17,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["glob"]),
     ("shard", &["value", "rdb", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.
-    ("command", &["engine", "shard", "rdb", "value", "config", "clock", "glob", "reply", "process"]),
+    (
+        "command",
+        &["engine", "shard", "rdb", "value", "config", "clock", "double", "glob", "reply", "process"],
+    ),
     ("engine", &["command", "shard", "value", "config", "clock", "glob", "reply", "process"]),
-    ("embed", &["engine", "command", "shard", "value", "config", "clock", "glob", "reply"]),
+    ("embed", &["engine", "command", "shard", "value", "config", "clock", "double", "glob", "reply"]),
     ("server", &["engine", "wire", "config", "clock", "reply", "process"]),
 ];
 

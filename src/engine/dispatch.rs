@@ -154,8 +154,8 @@ impl<'e> Batch<'e> {
     fn refuse(&self, session: &mut Session, entry: Option<&Entry>, error: CommandError) -> CommandError {
         session.note_refused();
         match entry {
-            Some(entry) if entry.full_name == "exec" && session.transaction.is_some() => {
-                // The transaction is over, as EXEC would have ended it.
+            Some(entry) if entry.full_name == "exec" => {
+                // A transaction is over, as EXEC would have ended it; there may be none.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
                 let reason = text.strip_prefix("ERR ").unwrap_or(&text);
