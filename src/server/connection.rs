@@ -412,11 +412,13 @@ impl Connection {
     /// Writes replies; whether all are gone.
     fn flush(&mut self, shared: &mut Shared) -> io::Result<bool> {
         while !self.out.is_empty() {
+            // The time is read before the peer has its reply, and may do something about it.
+            let now_ms = shared.engine.clock().last_ms();
             match self.out.write_to(&mut self.stream) {
                 Ok(written) => {
                     shared.counts.writes += 1;
                     shared.counts.bytes_out += written as u64;
-                    self.note_active(shared);
+                    self.session.client.active_ms.store(now_ms, Ordering::Relaxed);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_output();
