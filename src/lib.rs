@@ -39,6 +39,8 @@ pub mod engine;
 pub mod glob;
 pub mod process;
 pub mod reply;
+#[cfg(feature = "script")]
+pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod shard;

@@ -7,6 +7,7 @@
 //! between a caller and the data.
 
 pub mod blocking;
+mod busy;
 mod cycles;
 mod direct;
 mod dispatch;
@@ -19,6 +20,7 @@ mod stats;
 mod transaction;
 mod whole;
 
+pub use busy::{Busy, Pump, Running as BusyScript};
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
@@ -31,6 +33,8 @@ pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
+#[cfg(feature = "script")]
+pub(crate) use transaction::run_inside;
 
 use crate::clock::Clock;
 use crate::command::table::TABLE;
@@ -57,6 +61,9 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
+    busy: Busy,
+    #[cfg(feature = "script")]
+    scripts: crate::script::Scripts,
     databases: usize,
     started_ms: u64,
     run_id: String,
@@ -103,6 +110,9 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
+            busy: Busy::default(),
+            #[cfg(feature = "script")]
+            scripts: crate::script::Scripts::default(),
             databases,
             run_id: run_id[..40].to_owned(),
             memory_peak: AtomicUsize::new(0),
@@ -172,6 +182,20 @@ impl Engine {
     #[inline]
     pub fn pause(&self) -> &Pause {
         &self.pause
+    }
+
+    /// The script that runs, if any.
+    #[must_use]
+    #[inline]
+    pub fn busy(&self) -> &Busy {
+        &self.busy
+    }
+
+    /// Scripts and functions.
+    #[cfg(feature = "script")]
+    #[must_use]
+    pub fn scripts(&self) -> &crate::script::Scripts {
+        &self.scripts
     }
 
     /// How many databases there are.

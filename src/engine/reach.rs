@@ -69,6 +69,24 @@ impl<'a, 'e> Reach<'a, 'e> {
         }
     }
 
+    /// Gives `f` all shards at one moment for a script, and who looks after other clients meanwhile.
+    #[cfg(feature = "script")]
+    pub(crate) fn inside_all<R>(
+        &mut self,
+        db: usize,
+        f: impl for<'p> FnOnce(&'p mut Entered<'e>, Option<&'p mut (dyn super::Pump + 'p)>) -> R,
+    ) -> R {
+        match &mut self.entered {
+            Some(entered) => entered.through(db, |entered| f(entered, None)),
+            None => {
+                let mut entered = self.engine.enter_all(db);
+                let result = inside(|| f(&mut entered, None));
+                entered.leave();
+                result
+            }
+        }
+    }
+
     /// Does something that enters shards: now, or once those that are entered are left.
     pub fn when_outside(&mut self, f: impl FnOnce(&Engine) + Send + 'static) {
         match &mut self.entered {

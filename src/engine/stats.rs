@@ -135,7 +135,7 @@ impl Default for Stats {
 }
 
 impl Stats {
-    pub(super) fn note_error(&self, command: Option<usize>, error: &CommandError) {
+    pub(crate) fn note_error(&self, command: Option<usize>, error: &CommandError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         if let Some(failed) = command.and_then(|id| self.failed.get(id)) {
             failed.fetch_add(1, Ordering::Relaxed);
