@@ -5,8 +5,8 @@ use crate::reply::{Protocol, Sink};
 use mlua::{Table, Value};
 
 /// How deep tables may nest. Redis gives up at some thousands, where its Lua stack ends; this writer, and what reads a
-/// reply of ours, recur once a level and count on less.
-const DEPTH_MAX: usize = 256;
+/// reply of ours, recur once a level, and Lua itself lets C call back no more than 200 times.
+const DEPTH_MAX: usize = 128;
 
 /// Writes a value that a script returned.
 ///

@@ -10,8 +10,10 @@ use mlua::{Lua, MultiValue, Result, Table, Value};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Levels that are written or read recursively, whatever the settings say.
-const DEPTH_MAX: i64 = 1000;
+/// Levels that are written or read, whatever the settings say: each that is open takes one of Lua's slots.
+const DEPTH_MAX: i64 = 4000;
+/// Levels that are written recursively, which is quicker; deeper ones are not.
+const SHALLOW: i64 = 24;
 
 #[derive(Clone, Copy, Debug)]
 struct Settings {
@@ -128,7 +130,8 @@ fn integer(given: &Given<'_>, number: usize, setting: &mut i64, least: i64, most
     if !given.is_absent(number) {
         let value = i64::from(given.int(number)? as i32);
         if !(least..=most).contains(&value) {
-            return Err(given.wrong(number, &format!("expected integer between {least} and {most}")));
+            // The library counts wrongly here.
+            return Err(given.wrong(1, &format!("expected integer between {least} and {most}")));
         }
         *setting = value;
     }
@@ -159,24 +162,56 @@ fn encode(lua: &Lua, given: &Given<'_>, settings: &Shared) -> Result<MultiValue>
     if given.len() != 1 {
         return Err(given.wrong(1, "expected 1 argument"));
     }
-    let mut writer = Writer { lua, settings: *settings.lock(), out: Vec::new() };
-    writer.value(given.get(1), 0)?;
-    one(lua, lua.create_string(writer.out)?)
+    let mut writer = Writer { settings: *settings.lock(), out: Vec::new() };
+    match writer.value(given.get(1), 0) {
+        Ok(()) => one(lua, lua.create_string(writer.out)?),
+        Err(Fault::Refused(text)) => Err(raise::error(lua, text)),
+        Err(Fault::Lua(error)) => Err(error),
+    }
 }
 
-struct Writer<'l> {
-    lua: &'l Lua,
+/// Why something cannot be written. Where that is said is added at the end: a walk through a table hides the place.
+enum Fault {
+    Refused(String),
+    Lua(mlua::Error),
+}
+
+impl From<mlua::Error> for Fault {
+    fn from(error: mlua::Error) -> Self {
+        Fault::Lua(error)
+    }
+}
+
+type Written = std::result::Result<(), Fault>;
+
+/// A table of which a part is written.
+struct Open {
+    table: Table,
+    rest: Rest,
+}
+
+/// What is still to be written of it.
+enum Rest {
+    Items(i64, i64),
+    /// Pairs behind this key.
+    Pairs(Value, bool),
+}
+
+struct Writer {
     settings: Settings,
     out: Vec<u8>,
 }
 
-impl Writer<'_> {
-    fn refuse(&self, value: &Value, why: &str) -> mlua::Error {
-        let name = super::given::type_name(value);
-        raise::error(self.lua, format!("Cannot serialise {name}: {why}"))
+impl Writer {
+    fn value(&mut self, value: &Value, depth: i64) -> Written {
+        match value {
+            Value::Table(table) if depth < SHALLOW => self.table(table, depth + 1),
+            Value::Table(table) => self.deep(table, depth + 1),
+            scalar => self.scalar(scalar),
+        }
     }
 
-    fn value(&mut self, value: &Value, depth: i64) -> Result<()> {
+    fn scalar(&mut self, value: &Value) -> Written {
         match value {
             Value::String(text) => self.string(&text.as_bytes()),
             Value::Integer(number) => self.number(value, *number as f64)?,
@@ -184,9 +219,8 @@ impl Writer<'_> {
             Value::Boolean(true) => self.out.extend_from_slice(b"true"),
             Value::Boolean(false) => self.out.extend_from_slice(b"false"),
             Value::Nil => self.out.extend_from_slice(b"null"),
-            Value::Table(table) => return self.table(table, depth + 1),
             null if *null == Value::NULL => self.out.extend_from_slice(b"null"),
-            other => return Err(self.refuse(other, "type not supported")),
+            other => return Err(refuse(other, "type not supported")),
         }
         Ok(())
     }
@@ -210,10 +244,10 @@ impl Writer<'_> {
         self.out.push(b'"');
     }
 
-    fn number(&mut self, value: &Value, number: f64) -> Result<()> {
+    fn number(&mut self, value: &Value, number: f64) -> Written {
         if !number.is_finite() {
             match self.settings.encode_invalid {
-                0 => return Err(self.refuse(value, "must not be NaN or Inf")),
+                0 => return Err(refuse(value, "must not be NaN or Inf")),
                 1 if number.is_nan() => {
                     self.out.extend_from_slice(b"nan");
                     return Ok(());
@@ -226,7 +260,8 @@ impl Writer<'_> {
             }
         }
         let whole = number as i64;
-        if whole.unsigned_abs() < 1_000_000 && whole as f64 == number && self.settings.precision >= 6 && (whole != 0 || number.is_sign_positive()) {
+        let is_whole = whole as f64 == number && (whole != 0 || number.is_sign_positive());
+        if is_whole && whole.unsigned_abs() < 1_000_000 && self.settings.precision >= 6 {
             self.out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         } else {
             self.out.extend_from_slice(general(number, self.settings.precision as usize).as_bytes());
@@ -234,10 +269,29 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn table(&mut self, table: &Table, depth: i64) -> Result<()> {
-        if depth > self.settings.encode_max_depth.min(DEPTH_MAX) {
-            return Err(raise::error(self.lua, format!("Cannot serialise, excessive depth ({depth})")));
+    fn key(&mut self, key: &Value) -> Written {
+        match key {
+            Value::String(text) => self.string(&text.as_bytes()),
+            Value::Integer(_) | Value::Number(_) => {
+                self.out.push(b'"');
+                self.scalar(key)?;
+                self.out.push(b'"');
+            }
+            other => return Err(refuse(other, "table key must be a number or string")),
         }
+        self.out.push(b':');
+        Ok(())
+    }
+
+    fn check(&self, depth: i64) -> Written {
+        if depth > self.settings.encode_max_depth.min(DEPTH_MAX) {
+            return Err(Fault::Refused(format!("Cannot serialise, excessive nesting ({depth})")));
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, table: &Table, depth: i64) -> Written {
+        self.check(depth)?;
         if let Some(len) = self.array_len(table)?.filter(|&len| len > 0) {
             self.out.push(b'[');
             for at in 1..=len {
@@ -251,28 +305,82 @@ impl Writer<'_> {
         }
         self.out.push(b'{');
         let mut first = true;
-        table.for_each(|key: Value, value: Value| {
+        let mut fault = None;
+        let walked = table.for_each(|key: Value, value: Value| {
             if !std::mem::take(&mut first) {
                 self.out.push(b',');
             }
-            match &key {
-                Value::String(text) => self.string(&text.as_bytes()),
-                Value::Integer(_) | Value::Number(_) => {
-                    self.out.push(b'"');
-                    self.value(&key, depth)?;
-                    self.out.push(b'"');
+            match self.key(&key).and_then(|()| self.value(&value, depth)) {
+                Ok(()) => Ok(()),
+                Err(Fault::Lua(error)) => Err(error),
+                Err(refused) => {
+                    fault = Some(refused);
+                    Err(mlua::Error::runtime("refused"))
                 }
-                other => return Err(self.refuse(other, "table key must be a number or string")),
             }
-            self.out.push(b':');
-            self.value(&value, depth)
-        })?;
+        });
+        match fault {
+            Some(fault) => return Err(fault),
+            None => walked?,
+        }
         self.out.push(b'}');
         Ok(())
     }
 
+    /// Writes a table and what is in it, however deep.
+    fn deep(&mut self, table: &Table, depth: i64) -> Written {
+        let mut stack = vec![self.open(table.clone(), depth)?];
+        while let Some(open) = stack.last_mut() {
+            let value = match &mut open.rest {
+                Rest::Items(next, len) if *next > *len => {
+                    self.out.push(b']');
+                    stack.pop();
+                    continue;
+                }
+                Rest::Items(next, _) => {
+                    if *next > 1 {
+                        self.out.push(b',');
+                    }
+                    *next += 1;
+                    open.table.raw_get::<Value>(*next - 1)?
+                }
+                Rest::Pairs(before, first) => {
+                    let Some((key, value)) = super::vm::next(&open.table, before)? else {
+                        self.out.push(b'}');
+                        stack.pop();
+                        continue;
+                    };
+                    if !std::mem::take(first) {
+                        self.out.push(b',');
+                    }
+                    *before = key.clone();
+                    self.key(&key)?;
+                    value
+                }
+            };
+            match value {
+                Value::Table(table) => {
+                    let open = self.open(table, depth + stack.len() as i64)?;
+                    stack.push(open);
+                }
+                scalar => self.scalar(&scalar)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, table: Table, depth: i64) -> std::result::Result<Open, Fault> {
+        self.check(depth)?;
+        let rest = match self.array_len(&table)?.filter(|&len| len > 0) {
+            Some(len) => Rest::Items(1, len),
+            None => Rest::Pairs(Value::Nil, true),
+        };
+        self.out.push(if matches!(rest, Rest::Items(..)) { b'[' } else { b'{' });
+        Ok(Open { table, rest })
+    }
+
     /// The length of a table that is an array, gaps included; `None` for one that is not.
-    fn array_len(&self, table: &Table) -> Result<Option<i64>> {
+    fn array_len(&self, table: &Table) -> std::result::Result<Option<i64>, Fault> {
         let (mut max, mut items, mut is_array) = (0f64, 0i64, true);
         table.for_each(|key: Value, _: Value| {
             let key = match key {
@@ -295,12 +403,16 @@ impl Writer<'_> {
         let max = to_int(max);
         if sparse_ratio > 0 && max > items.saturating_mul(sparse_ratio) && max > sparse_safe {
             if !sparse_convert {
-                return Err(self.refuse(&Value::Table(table.clone()), "excessively sparse array"));
+                return Err(refuse(&Value::Table(table.clone()), "excessively sparse array"));
             }
             return Ok(None);
         }
         Ok(Some(max))
     }
+}
+
+fn refuse(value: &Value, why: &str) -> Fault {
+    Fault::Refused(format!("Cannot serialise {}: {why}", super::given::type_name(value)))
 }
 
 // ---- Decoding ---------------------------------------------------------------------------------------------------
@@ -360,7 +472,7 @@ fn decode(lua: &Lua, given: &Given<'_>, settings: &Shared) -> Result<MultiValue>
     }
     let mut reader = Reader { lua, settings: *settings.lock(), data: &data, at: 0, token_at: 0 };
     let token = reader.token();
-    let value = reader.value(token, 0)?;
+    let value = reader.value(token)?;
     match reader.token() {
         Token::End => one(lua, value),
         other => Err(reader.unexpected("the end", &other)),
@@ -509,66 +621,91 @@ impl Reader<'_> {
         Some((char::from_u32(((first & 0x3FF) << 10 | second & 0x3FF) + 0x1_0000)?, 12))
     }
 
-    fn value(&mut self, token: Token, depth: i64) -> Result<Value> {
-        Ok(match token {
-            Token::String(text) => Value::String(self.lua.create_string(text)?),
-            Token::Number(number) => Value::Number(number),
-            Token::Boolean(value) => Value::Boolean(value),
-            Token::Null => Value::NULL,
-            Token::ObjectBegin => Value::Table(self.object(depth + 1)?),
-            Token::ArrayBegin => Value::Table(self.array(depth + 1)?),
-            other => return Err(self.unexpected("value", &other)),
-        })
+    /// Reads a value whose first token is read.
+    fn value(&mut self, token: Token) -> Result<Value> {
+        let mut stack: Vec<Filling> = Vec::new();
+        let mut token = token;
+        loop {
+            let mut value = match token {
+                Token::String(text) => Value::String(self.lua.create_string(text)?),
+                Token::Number(number) => Value::Number(number),
+                Token::Boolean(value) => Value::Boolean(value),
+                Token::Null => Value::NULL,
+                Token::ObjectBegin | Token::ArrayBegin => {
+                    let is_object = token == Token::ObjectBegin;
+                    let table = self.descend(stack.len() as i64 + 1)?;
+                    token = self.token();
+                    if token == if is_object { Token::ObjectEnd } else { Token::ArrayEnd } {
+                        Value::Table(table)
+                    } else {
+                        stack.push(Filling { table, len: 0, key: None, is_object });
+                        if is_object {
+                            token = self.key(token, &mut stack)?;
+                        }
+                        continue;
+                    }
+                }
+                other => return Err(self.unexpected("value", &other)),
+            };
+            // What is complete goes where it belongs, and may complete that as well.
+            loop {
+                let Some(open) = stack.last_mut() else { return Ok(value) };
+                match open.key.take() {
+                    Some(key) => open.table.raw_set(mlua::LuaString::wrap(key), value)?,
+                    None => {
+                        open.len += 1;
+                        open.table.raw_seti(open.len, value)?;
+                    }
+                }
+                let is_object = open.is_object;
+                match self.token() {
+                    Token::ObjectEnd if is_object => {}
+                    Token::ArrayEnd if !is_object => {}
+                    Token::Comma => {
+                        token = self.token();
+                        if is_object {
+                            token = self.key(token, &mut stack)?;
+                        }
+                        break;
+                    }
+                    other if is_object => return Err(self.unexpected("comma or object end", &other)),
+                    other => return Err(self.unexpected("comma or array end", &other)),
+                }
+                let Some(closed) = stack.pop() else { return Ok(Value::Nil) };
+                value = Value::Table(closed.table);
+            }
+        }
+    }
+
+    /// Takes an object's key and the colon; the token behind them.
+    fn key(&mut self, token: Token, stack: &mut [Filling]) -> Result<Token> {
+        let Token::String(key) = token else { return Err(self.unexpected("object key string", &token)) };
+        match self.token() {
+            Token::Colon => {}
+            other => return Err(self.unexpected("colon", &other)),
+        }
+        if let Some(open) = stack.last_mut() {
+            open.key = Some(key);
+        }
+        Ok(self.token())
     }
 
     fn descend(&self, depth: i64) -> Result<Table> {
         if depth > self.settings.decode_max_depth.min(DEPTH_MAX) {
-            let text = format!("Found too many nested data structures ({depth})");
+            let text = format!("Found too many nested data structures ({depth}) at character {}", self.at);
             return Err(raise::error(self.lua, text));
         }
         self.lua.create_table()
     }
+}
 
-    fn object(&mut self, depth: i64) -> Result<Table> {
-        let table = self.descend(depth)?;
-        let mut token = self.token();
-        if token == Token::ObjectEnd {
-            return Ok(table);
-        }
-        loop {
-            let Token::String(key) = token else { return Err(self.unexpected("object key string", &token)) };
-            match self.token() {
-                Token::Colon => {}
-                other => return Err(self.unexpected("colon", &other)),
-            }
-            let next = self.token();
-            let value = self.value(next, depth)?;
-            table.raw_set(mlua::LuaString::wrap(key), value)?;
-            match self.token() {
-                Token::ObjectEnd => return Ok(table),
-                Token::Comma => token = self.token(),
-                other => return Err(self.unexpected("comma or object end", &other)),
-            }
-        }
-    }
-
-    fn array(&mut self, depth: i64) -> Result<Table> {
-        let table = self.descend(depth)?;
-        let mut token = self.token();
-        if token == Token::ArrayEnd {
-            return Ok(table);
-        }
-        for at in 1.. {
-            let value = self.value(token, depth)?;
-            table.raw_seti(at, value)?;
-            match self.token() {
-                Token::ArrayEnd => break,
-                Token::Comma => token = self.token(),
-                other => return Err(self.unexpected("comma or array end", &other)),
-            }
-        }
-        Ok(table)
-    }
+/// A table that is being read.
+struct Filling {
+    table: Table,
+    len: usize,
+    /// The key of the value that comes.
+    key: Option<Vec<u8>>,
+    is_object: bool,
 }
 
 /// The longest number at the front, as `strtod` finds it, and its length.

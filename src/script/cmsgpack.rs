@@ -7,8 +7,8 @@ use mlua::{Lua, MultiValue, Result, Table, Value};
 
 /// Tables within tables that are packed; a deeper one becomes nil.
 const NESTING_MAX: usize = 16;
-/// Arrays and maps within each other that are unpacked.
-const DEPTH_MAX: usize = 1000;
+/// Arrays and maps within each other that are unpacked: each that is open takes one of Lua's slots.
+const DEPTH_MAX: usize = 4000;
 /// Elements that room is made for in advance; a length is only a claim.
 const RESERVE_MAX: usize = 1024;
 
@@ -177,10 +177,10 @@ fn unpack(lua: &Lua, given: &Given<'_>, part: Option<(i64, i64)>) -> Result<Mult
     }
     let mut count = 0;
     while !reader.rest.is_empty() && count < limit {
-        values.push(reader.value(DEPTH_MAX).map_err(|fault| match fault {
+        values.push(reader.value().map_err(|fault| match fault {
             Fault::Short => raise::error(lua, "Missing bytes in input."),
             Fault::Bad => raise::error(lua, "Bad data format in input."),
-            Fault::Deep => raise::error(lua, "stack overflow (in function mp_decode_to_lua_type)"),
+            Fault::Deep => raise::error(lua, "stack overflow (in function mp_decode_to_lua_array)"),
             Fault::Lua(error) => error,
         })?);
         count += 1;
@@ -213,15 +213,54 @@ impl<'a> Reader<'a> {
         Ok(self.take(bytes)?.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)))
     }
 
-    fn value(&mut self, depth: usize) -> std::result::Result<Value, Fault> {
+    fn value(&mut self) -> std::result::Result<Value, Fault> {
+        let mut stack: Vec<Filling> = Vec::new();
+        loop {
+            let mut value = match self.item()? {
+                Item::Value(value) => value,
+                Item::Open(_, _) if stack.len() >= DEPTH_MAX => return Err(Fault::Deep),
+                Item::Open(len, is_map) => {
+                    let reserve = len.min(RESERVE_MAX).min(self.rest.len());
+                    let (array, pairs) = if is_map { (0, reserve / 2) } else { (reserve, 0) };
+                    let table = self.lua.create_table_with_capacity(array, pairs)?;
+                    if len > 0 {
+                        stack.push(Filling { table, len, done: 0, key: None, is_map });
+                        continue;
+                    }
+                    Value::Table(table)
+                }
+            };
+            // What is complete goes where it belongs, and may complete that as well.
+            loop {
+                let Some(open) = stack.last_mut() else { return Ok(value) };
+                match (open.is_map, open.key.take()) {
+                    (true, None) => {
+                        check_key(&value)?;
+                        open.key = Some(value);
+                        break;
+                    }
+                    (true, Some(key)) => open.table.raw_set(key, value)?,
+                    (false, _) => open.table.raw_seti(open.done + 1, value)?,
+                }
+                open.done += 1;
+                if open.done < open.len {
+                    break;
+                }
+                let Some(closed) = stack.pop() else { return Err(Fault::Bad) };
+                value = Value::Table(closed.table);
+            }
+        }
+    }
+
+    fn item(&mut self) -> std::result::Result<Item, Fault> {
         let [tag] = self.bytes()?;
         let int = |value: i64| Value::Number(value as f64);
-        Ok(match tag {
+        Ok(Item::Value(match tag {
             0x00..=0x7F => int(i64::from(tag)),
             0xE0..=0xFF => int(i64::from(tag as i8)),
-            0x80..=0x8F => return self.map(usize::from(tag & 15), depth),
-            0x90..=0x9F => return self.array(usize::from(tag & 15), depth),
-            0xA0..=0xBF => return self.string(usize::from(tag & 31)),
+            0x80..=0x8F => return Ok(Item::Open(usize::from(tag & 15), true)),
+            0x90..=0x9F => return Ok(Item::Open(usize::from(tag & 15), false)),
+            0xA0..=0xBF => self.string(usize::from(tag & 31))?,
             0xC0 => Value::Nil,
             0xC2 => Value::Boolean(false),
             0xC3 => Value::Boolean(true),
@@ -230,63 +269,51 @@ impl<'a> Reader<'a> {
             0xCC => int(i64::from(u8::from_be_bytes(self.bytes()?))),
             0xCD => int(i64::from(u16::from_be_bytes(self.bytes()?))),
             0xCE => int(i64::from(u32::from_be_bytes(self.bytes()?))),
-            0xCF => Value::Number(u64::from_be_bytes(self.bytes()?) as f64),
+            // Redis takes it for a signed one.
+            0xCF => int(i64::from_be_bytes(self.bytes()?)),
             0xD0 => int(i64::from(i8::from_be_bytes(self.bytes()?))),
             0xD1 => int(i64::from(i16::from_be_bytes(self.bytes()?))),
             0xD2 => int(i64::from(i32::from_be_bytes(self.bytes()?))),
             0xD3 => int(i64::from_be_bytes(self.bytes()?)),
-            0xD9 => {
-                let len = self.len(1)?;
-                return self.string(len);
+            0xD9..=0xDB => {
+                let len = self.len(1 << (tag - 0xD9))?;
+                self.string(len)?
             }
-            0xDA => {
-                let len = self.len(2)?;
-                return self.string(len);
-            }
-            0xDB => {
-                let len = self.len(4)?;
-                return self.string(len);
-            }
-            0xDC | 0xDD => {
-                let len = self.len(if tag == 0xDC { 2 } else { 4 })?;
-                return self.array(len, depth);
-            }
-            0xDE | 0xDF => {
-                let len = self.len(if tag == 0xDE { 2 } else { 4 })?;
-                return self.map(len, depth);
+            0xDC..=0xDF => {
+                let len = self.len(if tag & 1 == 0 { 2 } else { 4 })?;
+                return Ok(Item::Open(len, tag >= 0xDE));
             }
             _ => return Err(Fault::Bad),
-        })
+        }))
     }
 
     fn string(&mut self, len: usize) -> std::result::Result<Value, Fault> {
         let text = self.take(len)?;
         Ok(Value::String(self.lua.create_string(text)?))
     }
+}
 
-    fn array(&mut self, len: usize, depth: usize) -> std::result::Result<Value, Fault> {
-        let depth = depth.checked_sub(1).ok_or(Fault::Deep)?;
-        let table = self.lua.create_table_with_capacity(len.min(RESERVE_MAX).min(self.rest.len()), 0)?;
-        for at in 1..=len {
-            let value = self.value(depth)?;
-            table.raw_seti(at, value)?;
-        }
-        Ok(Value::Table(table))
-    }
+/// A value, or the head of an aggregate: its length, and whether it is a map.
+enum Item {
+    Value(Value),
+    Open(usize, bool),
+}
 
-    fn map(&mut self, len: usize, depth: usize) -> std::result::Result<Value, Fault> {
-        let depth = depth.checked_sub(1).ok_or(Fault::Deep)?;
-        let table = self.lua.create_table_with_capacity(0, len.min(RESERVE_MAX).min(self.rest.len() / 2))?;
-        for _ in 0..len {
-            let (key, value) = (self.value(depth)?, self.value(depth)?);
-            match key {
-                Value::Nil => return Err(Fault::Lua(raise::plain("table index is nil"))),
-                Value::Number(key) if key.is_nan() => {
-                    return Err(Fault::Lua(raise::plain("table index is NaN")));
-                }
-                key => table.raw_set(key, value)?,
-            }
-        }
-        Ok(Value::Table(table))
+/// A table that is being filled.
+struct Filling {
+    table: Table,
+    len: usize,
+    done: usize,
+    /// The key of the value that comes.
+    key: Option<Value>,
+    is_map: bool,
+}
+
+/// Tables have no such keys.
+fn check_key(key: &Value) -> std::result::Result<(), Fault> {
+    match key {
+        Value::Nil => Err(Fault::Lua(raise::plain("table index is nil"))),
+        Value::Number(key) if key.is_nan() => Err(Fault::Lua(raise::plain("table index is NaN"))),
+        _ => Ok(()),
     }
 }

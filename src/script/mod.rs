@@ -275,7 +275,6 @@ impl Scripts {
             }
             let state = &mut *state;
             let vm = &state.vm;
-            vm.random.seed(0);
             let prepared = sequence(&vm.lua, arguments.keys).and_then(|keys| {
                 vm.globals.raw_set("KEYS", keys)?;
                 vm.globals.raw_set("ARGV", sequence(&vm.lua, arguments.args)?)

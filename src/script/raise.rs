@@ -64,7 +64,7 @@ pub(super) fn argument(lua: &Lua, number: usize, what: &str) -> Error {
     let (name, is_method) = name.unwrap_or((None, false));
     let name = name.unwrap_or_else(|| "?".to_owned());
     match number.checked_sub(usize::from(is_method)) {
-        Some(0) => error(lua, format!("calling '{name}' on bad self ({what})")),
+        Some(0) if is_method => error(lua, format!("calling '{name}' on bad self ({what})")),
         number => error(lua, format!("bad argument #{} to '{name}' ({what})", number.unwrap_or(0))),
     }
 }

@@ -103,6 +103,10 @@ fn pack(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
     let mut format = Format::new(&format);
     let mut out: Vec<u8> = Vec::new();
     let mut number = 2;
+    // The library leaves a nil behind the arguments.
+    let lacking = |number: usize, expected: &str| {
+        (number > given.len()).then(|| given.wrong(number, &format!("{expected} expected, got nil")))
+    };
     let mut total = 0usize;
     while let Some((option, mut size)) = format.next(lua)? {
         let padding = format.padding(total, option, size);
@@ -114,7 +118,9 @@ fn pack(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
         };
         match option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
-                let value = given.number(argument())?;
+                let at = argument();
+                lacking(at, "number").map_or(Ok(()), Err)?;
+                let value = given.number(at)?;
                 let mut value = if value < 0.0 { to_int(value) as u64 } else { value as u64 };
                 let start = out.len();
                 for _ in 0..size {
@@ -127,15 +133,20 @@ fn pack(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
             }
             b'x' => out.push(0),
             b'f' => {
-                let value = given.number(argument())? as f32;
+                let at = argument();
+                lacking(at, "number").map_or(Ok(()), Err)?;
+                let value = given.number(at)? as f32;
                 out.extend_from_slice(&if format.big { value.to_be_bytes() } else { value.to_le_bytes() });
             }
             b'd' => {
-                let value = given.number(argument())?;
+                let at = argument();
+                lacking(at, "number").map_or(Ok(()), Err)?;
+                let value = given.number(at)?;
                 out.extend_from_slice(&if format.big { value.to_be_bytes() } else { value.to_le_bytes() });
             }
             b'c' | b's' => {
                 let at = argument();
+                lacking(at, "string").map_or(Ok(()), Err)?;
                 let text = given.string(at)?;
                 let text = text.as_bytes();
                 if size == 0 {
@@ -160,9 +171,10 @@ fn unpack(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
     let (format, data) = (format.as_bytes(), data.as_bytes());
     let mut format = Format::new(&format);
     let start = given.int_or(3, 1)?;
-    if start < 1 {
+    if start == 0 {
         return Err(given.wrong(3, "offset must be 1 or greater"));
     }
+    // A negative one is a place far behind the end.
     let mut at = usize::try_from(start - 1).unwrap_or(usize::MAX);
     let mut values = Vec::new();
     let short = || given.wrong(2, "data string too short");
@@ -217,7 +229,7 @@ fn unpack(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
         }
         at += size;
     }
-    values.push(Value::Integer(at as i64 + 1));
+    values.push(Value::Integer((at as i64).wrapping_add(1)));
     Ok(MultiValue::from_vec(values))
 }
 
@@ -229,10 +241,10 @@ fn size(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
     while let Some((option, size)) = format.next(lua)? {
         at = at.saturating_add(format.padding(at, option, size));
         if option == b's' {
-            return Err(given.wrong(1, "option 's' has no fixed length"));
+            return Err(given.wrong(1, "option 's' has no fixed size"));
         }
         if option == b'c' && size == 0 {
-            return Err(given.wrong(1, "option 'c0' has no fixed length"));
+            return Err(given.wrong(1, "option 'c0' has no fixed size"));
         }
         if !option.is_ascii_alphanumeric() {
             format.control(given, option)?;

@@ -38,7 +38,6 @@ pub(super) struct Vm {
     library_run: Table,
     library_load: Table,
     shields: Arc<Shields>,
-    pub random: Arc<Random>,
 }
 
 /// Tables that cannot be written.
@@ -62,12 +61,12 @@ impl Shields {
     }
 }
 
-/// The random numbers of scripts: `lrand48`, sown anew for each.
+/// The random numbers of scripts: `lrand48`, the same in every engine and sown by nobody but scripts.
 #[derive(Debug, Default)]
-pub(super) struct Random(AtomicU64);
+struct Random(AtomicU64);
 
 impl Random {
-    pub(super) fn seed(&self, seed: i32) {
+    fn seed(&self, seed: i32) {
         self.0.store(u64::from(seed as u32) << 16 | 0x330E, Ordering::Relaxed);
     }
 
@@ -111,6 +110,17 @@ fn within<R>(lua: &Lua, limit: usize, f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// The pair behind a key of a table, the first one behind nil.
+pub(super) fn next(table: &Table, key: &Value) -> Result<Option<(Value, Value)>> {
+    let Some(lua) = table.weak_lua().try_upgrade() else { return Ok(None) };
+    let next: Function = lua.named_registry_value(NEXT)?;
+    let (key, value): (Value, Value) = next.call((table, key))?;
+    Ok((!key.is_nil()).then_some((key, value)))
+}
+
+/// Where Lua's `next` is kept.
+const NEXT: &str = "damselfly.next";
+
 /// One value for a script.
 pub(super) fn one(lua: &Lua, value: impl mlua::IntoLua) -> Result<MultiValue> {
     Ok(MultiValue::from_vec(vec![value.into_lua(lua)?]))
@@ -132,6 +142,7 @@ impl Vm {
         let libs = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libs, LuaOptions::new().catch_rust_panics(false))?;
         let native = lua.globals();
+        lua.set_named_registry_value(NEXT, native.raw_get::<Value>("next")?)?;
         let base = lua.create_table()?;
         for name in BASE {
             base.raw_set(*name, native.raw_get::<Value>(*name)?)?;
@@ -214,6 +225,8 @@ impl Vm {
         for (globals, env) in [(&globals, &env), (&library_run, &library_env)] {
             install_guards(&lua, globals, env, &shields)?;
         }
+        // As on a server that has just started.
+        random.0.store(0x1234_ABCD_330E, Ordering::Relaxed);
         Ok(Vm {
             lua,
             run,
@@ -224,7 +237,6 @@ impl Vm {
             library_run,
             library_load,
             shields,
-            random,
         })
     }
 
