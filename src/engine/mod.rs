@@ -6,12 +6,14 @@
 //! **Invariant:** a command runs to completion on the thread that brought it; there is no hand-off and no queue
 //! between a caller and the data.
 
+pub mod acl;
 pub mod blocking;
 mod busy;
 mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod memory;
 mod pause;
 mod reach;
 mod route;
@@ -36,6 +38,8 @@ pub(crate) use door::View;
 #[cfg(feature = "script")]
 pub(crate) use transaction::run_inside;
 
+use acl::Acl;
+
 use crate::clock::Clock;
 use crate::command::table::TABLE;
 use crate::config::{Config, ConfigError, Settings};
@@ -45,6 +49,7 @@ use crate::value::list::NodeLimit;
 use cycles::Cycles;
 use dashmap::DashMap;
 use door::Door;
+use memory::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -54,6 +59,7 @@ pub struct Engine {
     router: Router,
     clock: Clock,
     settings: Arc<Settings>,
+    acl: Acl,
     stats: Stats,
     cycles: Arc<Cycles>,
     clients: DashMap<u64, Arc<Client>>,
@@ -65,8 +71,13 @@ pub struct Engine {
     #[cfg(feature = "script")]
     scripts: crate::script::Scripts,
     databases: usize,
+    /// Keys the hash function of large collections.
+    dict_seed: (u64, u64),
     started_ms: u64,
     run_id: String,
+    /// What keys and values may take.
+    memory: Arc<Memory>,
+    /// The most that was seen of it, bytes.
     memory_peak: AtomicUsize,
     shutdown: parking_lot::Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -84,17 +95,20 @@ impl Engine {
     /// A setting out of its range.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Engine>, ConfigError> {
         let settings = Arc::new(Settings::new(config)?);
+        let acl = Acl::new(&settings)?;
         // Memory is measured against what the process took before it had any keys.
         let _ = crate::process::resident_bytes_at_start();
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
-        let for_shards = shard_settings(&settings);
+        let memory = Arc::new(Memory::default());
+        let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
+        let for_shards = shard_settings(&settings, dict_seed);
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
                 shard.stats = ShardStats { calls: vec![0; TABLE.count()], ..ShardStats::default() };
-                Door::new(shard)
+                Door::new(shard, Arc::clone(&memory))
             })
             .collect();
         let run_id = (0..3).map(|n| format!("{:016x}", seed.number(u64::MAX - n))).collect::<String>();
@@ -103,6 +117,7 @@ impl Engine {
             router: Router::new((seed.number(0), seed.number(1)), shards),
             started_ms: clock.now_ms(),
             clock,
+            acl,
             stats: Stats::default(),
             cycles: Arc::default(),
             clients: DashMap::new(),
@@ -114,16 +129,23 @@ impl Engine {
             #[cfg(feature = "script")]
             scripts: crate::script::Scripts::default(),
             databases,
+            dict_seed,
             run_id: run_id[..40].to_owned(),
+            memory,
             memory_peak: AtomicUsize::new(0),
             shutdown: parking_lot::Mutex::new(None),
             settings: Arc::clone(&settings),
         });
+        engine.follow_memory_settings();
         Cycles::start(&engine);
         let weak = Arc::downgrade(&engine);
-        settings.on_change(move |settings, _| {
+        settings.on_change(move |settings, name| {
             if let Some(engine) = weak.upgrade() {
-                let changed = shard_settings(settings);
+                if name == "requirepass" {
+                    engine.acl.follow_password();
+                }
+                engine.follow_memory_settings();
+                let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
                     engine.doors.iter().for_each(|door| door.enter().settings = changed);
@@ -163,11 +185,23 @@ impl Engine {
         &self.settings
     }
 
+    /// Users, and what they may do.
+    #[must_use]
+    #[inline]
+    pub fn acl(&self) -> &Acl {
+        &self.acl
+    }
+
     /// Counters.
     #[must_use]
     #[inline]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    #[inline]
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Background work.
@@ -233,9 +267,10 @@ impl Engine {
     /// Enters a client into the registry and opens its session.
     pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
         let id = self.next_client_id();
-        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
+        let user = self.acl.default_user();
+        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner, Arc::clone(user)));
         self.clients.insert(id, Arc::clone(&client));
-        Session::new(client, self.settings.requirepass().is_empty())
+        Session::new(client, user.is_open())
     }
 
     /// Takes a client out of the registry; a wait it has is abandoned.
@@ -343,7 +378,7 @@ impl Drop for Engine {
     }
 }
 
-fn shard_settings(settings: &Settings) -> ShardSettings {
+fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
     ShardSettings {
         list_node: NodeLimit::new(i64::from(settings.list_max_listpack_size())),
         hash_packed: PackedLimit {
@@ -364,6 +399,8 @@ fn shard_settings(settings: &Settings) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        lfu: memory::lfu(settings),
+        dict_seed,
     }
 }
 

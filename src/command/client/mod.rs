@@ -6,8 +6,9 @@
 mod kill;
 mod list;
 
+pub(crate) use list::describe;
+
 use super::args::{Args, parse_int};
-use super::connection::USER;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use crate::engine::{Ended, PauseKind, Reach, ReplyMode, Session};
