@@ -51,7 +51,7 @@ impl Keyspace<'_> {
                 self.edit_object(found, len_min, |bytes| f(bytes, grown))?
             }
             Some(found) if found.head.kind != Kind::Int && len_min <= INLINE_BYTES_MAX => {
-                let idle = self.idle_now();
+                let idle = self.mark(Some(found.head.idle));
                 let db = &mut self.shard.dbs[self.db];
                 let (mut handle, mut head) = (found.handle, found.head);
                 if len_min > len {
@@ -91,7 +91,7 @@ impl Keyspace<'_> {
         len_min: usize,
         f: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<R, WrongType> {
-        let idle = self.idle_now();
+        let idle = self.mark(Some(found.head.idle));
         let db = &mut self.shard.dbs[self.db];
         entry::set_idle(db.bytes_mut(found.handle), idle);
         let changed = db.with_object(found.handle, |object| match object {
