@@ -390,9 +390,13 @@ pub(crate) enum RestorePolicy {
 /// Reference: <https://valkey.io/commands/function-stats/>
 fn function_stats(_: &mut Session, engine: &mut Reach<'_, '_>, _: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
     let (libraries, functions) = body::function_counts(engine);
+    let running = engine.busy().slow();
+    if running.as_ref().is_some_and(|running| !running.is_function) {
+        return Err(engine.busy().refusal());
+    }
     out.map(2);
     out.bulk(b"running_script");
-    match engine.busy().slow() {
+    match running {
         None => out.null(),
         Some(running) => {
             out.map(3);

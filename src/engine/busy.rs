@@ -15,6 +15,12 @@ pub trait Pump {
     fn pump(&mut self);
 }
 
+impl std::fmt::Debug for dyn Pump + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pump")
+    }
+}
+
 /// The script that runs, if any. Only its own thread writes here, but for the wish that it end.
 #[derive(Debug, Default)]
 pub struct Busy {
@@ -81,6 +87,11 @@ impl Busy {
         }
         drop(slot);
         self.slow.store(true, Ordering::Release);
+    }
+
+    /// Has it end even if it has written: the server ends.
+    pub fn stop(&self) {
+        self.killed.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody wants it to end.

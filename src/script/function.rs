@@ -217,15 +217,14 @@ impl Scripts {
         arguments: Arguments<'_>,
         out: &mut dyn Sink,
     ) -> Result<(), CommandError> {
+        let out_of_memory = reach.is_out_of_memory_now();
         reach.inside_all(session.db, |entered, pump| {
             let mut state = self.state()?;
             let state = &mut *state;
             state.runs += 1;
             let found = state.libraries.find(name).ok_or(CommandError::text("ERR Function not found"))?;
             let flags = found.flags;
-            if arguments.read_only && !flags.has(Flags::NO_WRITES) {
-                return Err(super::WRITES);
-            }
+            let limits = flags.limits(arguments.read_only, out_of_memory)?;
             let lua = &state.vm.lua;
             let prepared = lua.registry_value::<Function>(&found.function).and_then(|function| {
                 Ok((function, sequence(lua, arguments.keys)?, sequence(lua, arguments.args)?))
@@ -233,12 +232,11 @@ impl Scripts {
             let (function, keys, args) = prepared.map_err(|error| failed(&error))?;
             let name = String::from_utf8_lossy(&found.name).into_owned();
             let about = About { name: &name, argv: arguments.argv, is_function: true };
-            let read_only = arguments.read_only || flags.has(Flags::NO_WRITES);
             let call = |run: &Function| run.call::<MultiValue>((function, keys, args));
-            let result = state.run(session, entered, pump, about, read_only, call, out);
+            let result = state.run(session, entered, pump, about, limits, call, out);
             self.note(state);
             result
-        })
+        })?
     }
 }
 
@@ -285,6 +283,10 @@ struct Loader<'l> {
 impl Host for Loader<'_> {
     fn call(&mut self, _: &Lua, _: &Given<'_>) -> Result<mlua::Result<(Value, bool)>, Failure> {
         Err(Failure { text: b"ERR a library runs no commands while it is loaded".to_vec(), counted: false })
+    }
+
+    fn may_run(&mut self, _: &[&[u8]]) -> Option<bool> {
+        None
     }
 
     fn set_protocol(&mut self, _: Protocol) {}

@@ -7,7 +7,8 @@ use super::given::Given;
 use super::raise::Failure;
 use super::sink::LuaSink;
 use crate::command::error::CommandError;
-use crate::command::table::{Flag, TABLE};
+use crate::command::table::{Entry, Flag, TABLE};
+use crate::engine::acl::Context;
 use crate::engine::{Entered, Pump, Session, run_inside};
 use crate::reply::Protocol;
 use crate::wire::format_double;
@@ -21,6 +22,8 @@ scoped_thread_local!(pub(super) static mut HOST: for<'a> &'a mut (dyn Host + 'a)
 pub(super) trait Host {
     /// Runs a command: its reply, and whether that is an error; or why it was refused or failed.
     fn call(&mut self, lua: &Lua, given: &Given<'_>) -> std::result::Result<Result<(Value, bool)>, Failure>;
+    /// Whether the user may run a command; `None` where it is none.
+    fn may_run(&mut self, argv: &[&[u8]]) -> Option<bool>;
     /// Has replies that follow come in another protocol.
     fn set_protocol(&mut self, protocol: Protocol);
     /// Keeps a function of the library that is loaded.
@@ -38,6 +41,9 @@ pub(super) struct Running<'r, 'n, 'e> {
     pub protocol: Protocol,
     /// Whether it must not write.
     pub read_only: bool,
+    /// Whether memory was used up when it began, and it has not said that it may run all the same. What has written
+    /// already goes on: it must not end in the middle.
+    pub out_of_memory: bool,
     /// Its name as others are told it, and the command that runs it.
     pub about: super::About<'n>,
     pub pump: Option<&'r mut (dyn Pump + 'r)>,
@@ -85,6 +91,11 @@ impl Host for Running<'_, '_, '_> {
         result
     }
 
+    fn may_run(&mut self, argv: &[&[u8]]) -> Option<bool> {
+        let entry = TABLE.look_up(argv).filter(|entry| entry.command.takes(argv.len()))?;
+        Some(self.session.check(entry, argv).is_ok())
+    }
+
     fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
@@ -112,21 +123,12 @@ impl Running<'_, '_, '_> {
         let Some(entry) = TABLE.look_up(argv) else {
             return Err(self.fail(None, &CommandError::text("ERR Unknown Redis command called from script")));
         };
-        let command = entry.command;
-        let refusal = if !command.takes(argv.len()) {
-            "ERR Wrong number of args calling Redis command from script"
-        } else if command.flags.has(Flag::NoScript) {
-            "ERR This Redis command is not allowed from script"
-        } else if self.read_only && (command.flags.has(Flag::Write) || command.flags.has(Flag::MayReplicate)) {
-            "ERR Write commands are not allowed from read-only scripts."
-        } else {
-            ""
-        };
-        if !refusal.is_empty() {
-            return Err(self.fail(Some(entry.id), &CommandError::text(refusal)));
+        if let Err(refusal) = self.check(entry, argv) {
+            return Err(self.fail(Some(entry.id), &refusal));
         }
-        if command.flags.has(Flag::Write) {
+        if entry.command.flags.has(Flag::Write) {
             self.entered.engine().busy().note_write();
+            self.out_of_memory = false;
         }
         self.session.protocol = self.protocol;
         let mut sink = LuaSink::new(lua, self.protocol);
@@ -137,5 +139,29 @@ impl Running<'_, '_, '_> {
                 Ok(sink.finish().map(|value| (value, is_error)))
             }
         }
+    }
+
+    /// What is refused before it runs, in Redis' order.
+    fn check(&mut self, entry: &'static Entry, argv: &[&[u8]]) -> std::result::Result<(), CommandError> {
+        let flags = entry.command.flags;
+        if !entry.command.takes(argv.len()) {
+            return Err(CommandError::text("ERR Wrong number of args calling Redis command from script"));
+        }
+        if flags.has(Flag::NoScript) {
+            return Err(CommandError::text("ERR This Redis command is not allowed from script"));
+        }
+        if let Err(denied) = self.session.check(entry, argv) {
+            self.entered.engine().note_denied(&self.session, argv, Context::Lua, &denied);
+            let text = denied.error().to_string();
+            let reason = text.strip_prefix("NOPERM ").unwrap_or(&text);
+            return Err(format!("ERR ACL failure in script: {reason}").into());
+        }
+        if self.read_only && (flags.has(Flag::Write) || flags.has(Flag::MayReplicate)) {
+            return Err(CommandError::text("ERR Write commands are not allowed from read-only scripts."));
+        }
+        if self.out_of_memory && flags.has(Flag::DenyOom) {
+            return Err(CommandError::OutOfMemory);
+        }
+        Ok(())
     }
 }

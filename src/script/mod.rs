@@ -70,9 +70,33 @@ const FLAGS: &[&str] = &["no-writes", "allow-oom", "allow-stale", "no-cluster", 
 impl Flags {
     const NO_WRITES: u32 = 1;
 
+    const ALLOW_OOM: u32 = 2;
+
     fn has(self, flag: u32) -> bool {
         self.bits & flag != 0
     }
+
+    /// What holds for a script of these properties.
+    fn limits(self, read_only: bool, out_of_memory: bool) -> Result<Limits, CommandError> {
+        let no_writes = self.has(Self::NO_WRITES);
+        if read_only && self.declared && !no_writes {
+            return Err(CommandError::text("ERR Can not execute a script with write flag using *_ro command."));
+        }
+        let out_of_memory = out_of_memory && !self.has(Self::ALLOW_OOM) && !no_writes;
+        if out_of_memory && self.declared {
+            return Err(CommandError::OutOfMemory);
+        }
+        Ok(Limits { read_only: read_only || no_writes, out_of_memory })
+    }
+}
+
+/// What a script may not.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Write.
+    read_only: bool,
+    /// Take memory, as there is none.
+    out_of_memory: bool,
 }
 
 /// The engine's scripts and functions.
@@ -157,7 +181,7 @@ impl Ticker {
             self.pumped_ms = time.as_millis();
             pump.pump();
         }
-        busy.is_killed().then_some("ERR Script killed by user with SCRIPT KILL.")
+        busy.is_killed().then_some("ERR Script killed by user with SCRIPT KILL...")
     }
 }
 
@@ -267,12 +291,11 @@ impl Scripts {
             Source::Text(text) => (sha1::digest(text), Some(text)),
             Source::Digest(digest) => (sha1::parse(digest).ok_or(NO_SCRIPT)?, None),
         };
+        let out_of_memory = reach.is_out_of_memory_now();
         reach.inside_all(session.db, |entered, pump| {
             let mut state = self.state()?;
             let (function, flags) = state.find(&digest, text)?;
-            if arguments.read_only && flags.declared && !flags.has(Flags::NO_WRITES) {
-                return Err(WRITES);
-            }
+            let limits = flags.limits(arguments.read_only, out_of_memory)?;
             let state = &mut *state;
             let vm = &state.vm;
             let prepared = sequence(&vm.lua, arguments.keys).and_then(|keys| {
@@ -281,18 +304,16 @@ impl Scripts {
             });
             prepared.map_err(|error| failed(&error))?;
             let name = sha1::hex(&digest);
-            let read_only = arguments.read_only || flags.has(Flags::NO_WRITES);
             let about = About { name: &name, argv: arguments.argv, is_function: false };
             let call = |run: &Function| run.call::<MultiValue>(function);
-            let result = state.run(session, entered, pump, about, read_only, call, out);
+            let result = state.run(session, entered, pump, about, limits, call, out);
             self.note(state);
             result
-        })
+        })?
     }
 }
 
 const NO_SCRIPT: CommandError = CommandError::text("NOSCRIPT No matching script. Please use EVAL.");
-const WRITES: CommandError = CommandError::text("ERR Can not execute a script with write flag using *_ro command.");
 
 /// What Lua itself could not do.
 fn failed(error: &mlua::Error) -> CommandError {
@@ -346,7 +367,7 @@ impl State {
         entered: &'r mut Entered<'_>,
         pump: Option<&'r mut (dyn Pump + 'r)>,
         about: About<'_>,
-        read_only: bool,
+        limits: Limits,
         call: impl FnOnce(&Function) -> mlua::Result<MultiValue>,
         out: &mut dyn Sink,
     ) -> Result<(), CommandError> {
@@ -357,7 +378,8 @@ impl State {
             session: engine.session_inside(session),
             entered,
             protocol: Protocol::Resp2,
-            read_only,
+            read_only: limits.read_only,
+            out_of_memory: limits.out_of_memory,
             about,
             pump,
             bytes: Vec::new(),
@@ -465,7 +487,12 @@ fn tick(lua: &Lua) -> mlua::Result<VmState> {
     {
         // From now on nothing that the script does goes well: it might catch this one error.
         let triggers = HookTriggers::new().every_line().every_nth_instruction(1);
-        relaxed(lua, || lua.set_global_hook(triggers, |lua, _| tick(lua)))?;
+        let again = |lua: &Lua, debug: &mlua::debug::Debug<'_>| {
+            // What is around the script has to see how it ends.
+            let is_ours = debug.source().source.as_deref() == Some("=bootstrap");
+            if is_ours { Ok(VmState::Continue) } else { tick(lua) }
+        };
+        relaxed(lua, || lua.set_global_hook(triggers, again))?;
         return Err(raise::reply(why));
     }
     Ok(VmState::Continue)

@@ -5,7 +5,6 @@ use super::host::HOST;
 use super::raise::{self, Failure};
 use super::vm::{function, none, one};
 use super::{VERSION, VERSION_NUM, sha1};
-use crate::command::table::TABLE;
 use crate::reply::Protocol;
 use mlua::{Lua, MultiValue, Result, Table, Value};
 
@@ -175,7 +174,6 @@ fn set_repl(given: &Given<'_>) -> Result<MultiValue> {
     none()
 }
 
-/// Whoever may run a script may run every command.
 fn acl_check_cmd(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
     if given.len() == 0 {
         return Err(refused("Please specify at least one argument for this redis lib call"));
@@ -186,12 +184,12 @@ fn acl_check_cmd(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
             Value::String(_) | Value::Integer(_) | Value::Number(_) => {
                 argv.push(given.string(number)?.as_bytes().to_vec());
             }
-            _ => return Err(refused("redis.acl_check_cmd() require arguments to be strings or integers")),
+            _ => return Err(refused("Lua redis lib command arguments must be strings or integers")),
         }
     }
     let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
-    match TABLE.look_up(&argv) {
-        Some(_) => one(lua, true),
+    match HOST.is_set().then(|| HOST.with(|host| host.may_run(&argv))).flatten() {
+        Some(may) => one(lua, may),
         None => Err(refused("Invalid command passed to redis.acl_check_cmd()")),
     }
 }
