@@ -11,7 +11,7 @@ use crate::command::table::{Entry, Flag, TABLE};
 use crate::engine::acl::Context;
 use crate::engine::{Entered, Pump, Session, run_inside};
 use crate::reply::Protocol;
-use crate::wire::format_double;
+use crate::double::format_double;
 use mlua::{Function, Lua, Result, Value};
 use scoped_tls_hkt::scoped_thread_local;
 use smallvec::SmallVec;

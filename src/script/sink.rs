@@ -4,7 +4,7 @@
 //! field that names what they are.
 
 use crate::reply::{Mark, Protocol, Sink};
-use crate::wire::format_double;
+use crate::double::format_double;
 use mlua::{IntoLua, Lua, LuaString, Table, Value};
 
 /// Collects one reply.

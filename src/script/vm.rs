@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Memory that scripts, functions and what they hold may take. A script that needs more ends with "not enough memory".
-pub(super) const BYTES_MAX: usize = 512 << 20;
+pub(super) const BYTES_MAX: usize = 256 << 20;
 /// A state that has grown beyond this is collected at the end of the script.
 const BYTES_KEPT: usize = 32 << 20;
 

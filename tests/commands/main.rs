@@ -11,6 +11,7 @@ mod hash;
 mod keys;
 mod list;
 mod memory;
+mod script;
 mod server;
 mod set;
 mod sort;
