@@ -21,6 +21,7 @@ pub mod latency;
 pub mod list;
 pub(crate) mod redact;
 mod scan;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod slowlog;

@@ -24,6 +24,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
+    super::script::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::server::COMMANDS,
@@ -260,6 +261,8 @@ pub enum Group {
     Bitmap,
     /// Transactions.
     Transactions,
+    /// Scripts and functions.
+    Scripting,
     /// Connections.
     Connection,
     /// The server.
@@ -280,6 +283,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Transactions => "transactions",
+            Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -419,6 +423,16 @@ impl Table {
                 return Some(entry);
             }
             place = (place + 1) % INDEX_LEN;
+        }
+    }
+
+    /// The command that arguments name, or its subcommand. O(1).
+    #[must_use]
+    pub fn look_up(&self, argv: &[&[u8]]) -> Option<&Entry> {
+        let entry = self.find(argv.first()?)?;
+        match argv.get(1) {
+            Some(name) if !entry.subcommands.is_empty() => entry.subcommand(name),
+            _ => Some(entry),
         }
     }
 

@@ -473,6 +473,7 @@ settings! {
         zset_max_listpack_value: usize = "zset-max-listpack-value" | "zset-max-ziplist-value", Memory(0, LONG), "64", Live, Encodings, "Longest member of a compact sorted set.";
         hll_sparse_max_bytes: usize = "hll-sparse-max-bytes", Memory(0, LONG), "3000", Live, Encodings, "Bytes of a sparse HyperLogLog.";
         stream_node_max_bytes: usize = "stream-node-max-bytes", Memory(0, LONG), "4096", Live, Encodings, "Bytes of a stream node; 0 for no limit.";
+        busy_reply_threshold: u64 = "busy-reply-threshold" | "lua-time-limit", Int(0, LONG), "5000", Live, Keyspace, "Milliseconds a script may run before other clients are answered BUSY; 0 for no limit.";
         stream_node_max_entries: usize = "stream-node-max-entries", Int(0, LONG), "100", Live, Encodings, "Entries of a stream node; 0 for no limit.";
     }
     absent {
@@ -533,7 +534,6 @@ settings! {
         "cluster-node-timeout", Int(0, LONG), "15000", Later;
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
-        "busy-reply-threshold" | "lua-time-limit", Int(0, LONG), "5000", Later;
         "tls-port", Int(0, 65535), "0", Later;
         "tracking-table-max-keys", Int(0, LONG), "1000000", Later;
         "enable-protected-configs", Choice(Allowed::WORDS), "no", Later;

@@ -8,6 +8,7 @@
 
 pub mod acl;
 pub mod blocking;
+mod busy;
 mod cycles;
 mod direct;
 mod dispatch;
@@ -24,6 +25,7 @@ mod transaction;
 mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
+pub use busy::{Busy, Pump, Running as BusyScript};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use latency::{Distribution, Event, Latency, Sample};
@@ -37,6 +39,8 @@ pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
+#[cfg(feature = "script")]
+pub(crate) use transaction::run_inside;
 
 use acl::Acl;
 use slowlog::Timing;
@@ -71,6 +75,9 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
+    busy: Busy,
+    #[cfg(feature = "script")]
+    scripts: crate::script::Scripts,
     databases: usize,
     /// Keys the hash function of large collections.
     dict_seed: (u64, u64),
@@ -129,6 +136,9 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
+            busy: Busy::default(),
+            #[cfg(feature = "script")]
+            scripts: crate::script::Scripts::default(),
             databases,
             dict_seed,
             run_id: run_id[..40].to_owned(),
@@ -239,6 +249,20 @@ impl Engine {
     #[inline]
     pub fn pause(&self) -> &Pause {
         &self.pause
+    }
+
+    /// The script that runs, if any.
+    #[must_use]
+    #[inline]
+    pub fn busy(&self) -> &Busy {
+        &self.busy
+    }
+
+    /// Scripts and functions.
+    #[cfg(feature = "script")]
+    #[must_use]
+    pub fn scripts(&self) -> &crate::script::Scripts {
+        &self.scripts
     }
 
     /// How many databases there are.

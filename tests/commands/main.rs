@@ -12,6 +12,7 @@ mod keys;
 mod latency;
 mod list;
 mod memory;
+mod script;
 mod server;
 mod set;
 mod slowlog;
