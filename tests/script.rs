@@ -79,7 +79,9 @@ fn a_script_is_seen_whole_or_not_at_all() {
                     .mget(&keys)
                     .unwrap()
                     .iter()
-                    .map(|value| std::str::from_utf8(value.as_ref().unwrap()).unwrap().parse::<i64>().unwrap())
+                    .map(|value| {
+                        std::str::from_utf8(value.as_ref().unwrap()).unwrap().parse::<i64>().unwrap()
+                    })
                     .sum();
                 assert_eq!(sum, KEYS as i64 * 100);
                 looks += 1;
@@ -133,7 +135,11 @@ fn a_script_that_has_written_is_not_ended() {
     let db = db(Config::default().busy_reply_threshold(20u64));
     thread::scope(|scope| {
         let running = scope.spawn(|| {
-            db.eval("redis.call('SET', 'k', 'v') for i = 1, 1e8 do end return redis.call('GET', 'k')", NONE, NONE)
+            db.eval(
+                "redis.call('SET', 'k', 'v') for i = 1, 1e8 do end return redis.call('GET', 'k')",
+                NONE,
+                NONE,
+            )
         });
         until_slow(&db);
         assert!(text(&db.script_kill().unwrap_err()).starts_with("UNKILLABLE "));
@@ -163,7 +169,8 @@ fn a_function_is_ended_by_its_own_command() {
 fn calls_on_one_key_wait_for_a_script() {
     let db = db(Config::default().busy_reply_threshold(10u64));
     thread::scope(|scope| {
-        let running = scope.spawn(|| db.eval("redis.call('SET', 'k', 'v') for i = 1, 2e7 do end return 1", NONE, NONE));
+        let running =
+            scope.spawn(|| db.eval("redis.call('SET', 'k', 'v') for i = 1, 2e7 do end return 1", NONE, NONE));
         until_slow(&db);
         assert_eq!(db.get("k").unwrap().as_deref(), Some(&b"v"[..]));
         assert_eq!(running.join().unwrap(), Ok(Reply::Int(1)));
@@ -228,13 +235,19 @@ fn many_arguments_and_results_are_taken() {
     );
     let Ok(Reply::Array(items)) = reply else { panic!("{reply:?}") };
     assert_eq!(items.len(), 5000);
-    let reply = db.eval("local t = {} for i = 1, 20000 do t['k' .. i] = 'v' end return {map = t}", NONE, NONE);
+    let reply =
+        db.eval("local t = {} for i = 1, 20000 do t['k' .. i] = 'v' end return {map = t}", NONE, NONE);
     let Ok(Reply::Map(pairs)) = reply else { panic!("{reply:?}") };
     assert_eq!(pairs.len(), 20_000);
-    let reply = db.eval("local t = {} for i = 1, 20000 do t['k' .. i] = {i} end return #cjson.encode(t)", NONE, NONE);
+    let reply =
+        db.eval("local t = {} for i = 1, 20000 do t['k' .. i] = {i} end return #cjson.encode(t)", NONE, NONE);
     assert!(matches!(reply, Ok(Reply::Int(_))), "{reply:?}");
     // More than Lua's stack takes is an error, and no more.
-    let refused = db.eval("local t = {} for i = 1, 7990 do t[i] = 'x' .. i end return redis.call('DEL', unpack(t))", NONE, NONE);
+    let refused = db.eval(
+        "local t = {} for i = 1, 7990 do t[i] = 'x' .. i end return redis.call('DEL', unpack(t))",
+        NONE,
+        NONE,
+    );
     assert!(matches!(refused, Ok(Reply::Int(0)) | Err(Error::Command(_))), "{refused:?}");
     assert_eq!(db.eval("return 7", NONE, NONE), Ok(Reply::Int(7)));
 }
@@ -265,11 +278,16 @@ fn scripts_leave_nothing_to_each_other() {
         db.eval("return 1", NONE, NONE).unwrap();
     }
     assert_eq!(db.eval("return string[1]", NONE, NONE), Ok(Reply::Null));
-    for absent in ["io", "require", "dofile", "loadfile", "print", "getfenv", "setfenv", "newproxy", "debug", "package"] {
+    for absent in
+        ["io", "require", "dofile", "loadfile", "print", "getfenv", "setfenv", "newproxy", "debug", "package"]
+    {
         let refused = db.eval(format!("return {absent}"), NONE, NONE).unwrap_err();
         assert!(text(&refused).contains("nonexistent global variable"), "{absent}: {refused}");
     }
-    assert_eq!(db.eval("local n = 0 for _ in pairs(os) do n = n + 1 end return n", NONE, NONE), Ok(Reply::Int(1)));
+    assert_eq!(
+        db.eval("local n = 0 for _ in pairs(os) do n = n + 1 end return n", NONE, NONE),
+        Ok(Reply::Int(1))
+    );
     // Two engines know nothing of each other.
     let other = Damselfly::in_memory();
     db.function_load("#!lua name=l\nredis.register_function('f', function() return 1 end)", false).unwrap();
@@ -351,7 +369,8 @@ fn a_queue_of_jobs_as_job_libraries_write_it() {
     assert_eq!(job, [&b"1"[..], b"mail", b"ada"]);
     assert_eq!(db.call(["XLEN", "q:events"]), Ok(Reply::Int(3)));
     // As Sidekiq's fetch limits itself: a lock that its owner alone releases.
-    let release = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
+    let release =
+        "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
     db.set("lock", "me").unwrap();
     assert_eq!(db.eval(release, ["lock"], ["you"]), Ok(Reply::Int(0)));
     assert_eq!(db.eval(release, ["lock"], ["me"]), Ok(Reply::Int(1)));

@@ -17,7 +17,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["glob"]),
     ("shard", &["value", "rdb", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.
-    ("command", &["engine", "script", "shard", "rdb", "value", "config", "clock", "glob", "reply", "process"]),
+    (
+        "command",
+        &["engine", "script", "shard", "rdb", "value", "config", "clock", "glob", "reply", "process"],
+    ),
     ("engine", &["command", "script", "shard", "value", "config", "clock", "glob", "reply", "process"]),
     // The engine has a place for scripts, commands run them, and what they run is commands.
     ("script", &["engine", "command", "rdb", "double", "clock", "glob", "reply"]),

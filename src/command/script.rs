@@ -12,8 +12,10 @@ use super::write_help;
 use crate::engine::{Reach, Session};
 use crate::reply::Sink;
 
-const ANY: &[super::table::Flag] = &[NoScript, Stale, SkipMonitor, OptionalKeys, MayReplicate, super::table::Flag::MovableKeys];
-const READS: &[super::table::Flag] = &[Read, NoScript, Stale, SkipMonitor, OptionalKeys, super::table::Flag::MovableKeys];
+const ANY: &[super::table::Flag] =
+    &[NoScript, Stale, SkipMonitor, OptionalKeys, MayReplicate, super::table::Flag::MovableKeys];
+const READS: &[super::table::Flag] =
+    &[Read, NoScript, Stale, SkipMonitor, OptionalKeys, super::table::Flag::MovableKeys];
 const COUNTED: Keys = Keys::Counted(2);
 const BY_SCRIPT: &str = "Depends on the script that is executed.";
 const BY_FUNCTION: &str = "Depends on the function that is executed.";
@@ -147,7 +149,12 @@ type Outcome = Result<(), CommandError>;
 /// raises, with the place; it does not compile; the number of keys is none.
 ///
 /// In process: `db.script(source)`, `db.eval(..)`. Reference: <https://valkey.io/commands/eval/>
-fn eval(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn eval(
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::eval(session, engine, args, out, Kind { by_digest: false, read_only: false })
 }
 
@@ -155,21 +162,36 @@ fn eval(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, 
 /// not, and those of EVAL.
 ///
 /// Reference: <https://valkey.io/commands/evalsha/>
-fn evalsha(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn evalsha(
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::eval(session, engine, args, out, Kind { by_digest: true, read_only: false })
 }
 
 /// EVAL for a script that does not write: a command of it that would is refused.
 ///
 /// Reference: <https://valkey.io/commands/eval_ro/>
-fn eval_ro(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn eval_ro(
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::eval(session, engine, args, out, Kind { by_digest: false, read_only: true })
 }
 
 /// EVALSHA for a script that does not write.
 ///
 /// Reference: <https://valkey.io/commands/evalsha_ro/>
-fn evalsha_ro(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn evalsha_ro(
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::eval(session, engine, args, out, Kind { by_digest: true, read_only: true })
 }
 
@@ -177,14 +199,24 @@ fn evalsha_ro(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args
 /// is no such function, and what it raises.
 ///
 /// Reference: <https://valkey.io/commands/fcall/>
-fn fcall(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn fcall(
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::fcall(session, engine, args, out, false)
 }
 
 /// FCALL for a function that has said that it does not write.
 ///
 /// Reference: <https://valkey.io/commands/fcall_ro/>
-fn fcall_ro(session: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn fcall_ro(
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::fcall(session, engine, args, out, true)
 }
 
@@ -195,11 +227,14 @@ struct Kind {
     read_only: bool,
 }
 
+/// Arguments in a row.
+type Slices<'a> = &'a [&'a [u8]];
+
 /// The number of keys, the keys, and the other arguments.
 fn keys_and_args<'a>(
     args: &mut Args<'a>,
     not_a_number: CommandError,
-) -> Result<(&'a [&'a [u8]], &'a [&'a [u8]]), CommandError> {
+) -> Result<(Slices<'a>, Slices<'a>), CommandError> {
     let count = args.int().map_err(|_| not_a_number)?;
     let Ok(count) = usize::try_from(count) else {
         return Err(CommandError::text("ERR Number of keys can't be negative"));
@@ -213,14 +248,24 @@ fn keys_and_args<'a>(
 /// Compiles a script for EVALSHA and replies with its SHA-1. Errors: it does not compile.
 ///
 /// Reference: <https://valkey.io/commands/script-load/>
-fn script_load(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn script_load(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::script_load(engine, args.required()?, out)
 }
 
 /// Says of each SHA-1, by 1 or 0, whether EVALSHA finds its script.
 ///
 /// Reference: <https://valkey.io/commands/script-exists/>
-fn script_exists(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn script_exists(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::script_exists(engine, args.rest(), out)
 }
 
@@ -228,7 +273,12 @@ fn script_exists(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_
 /// than ASYNC or SYNC.
 ///
 /// Reference: <https://valkey.io/commands/script-flush/>
-fn script_flush(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn script_flush(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     let mode = args.left() == 0 || (args.left() == 1 && (args.eat("SYNC") || args.eat("ASYNC")));
     if !mode {
         return Err(CommandError::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
@@ -290,7 +340,12 @@ fn script_help(_: &mut Session, _: &mut Reach<'_, '_>, _: &mut Args<'_>, out: &m
 /// its functions' is taken, it raises an error or registers nothing.
 ///
 /// Reference: <https://valkey.io/commands/function-load/>
-fn function_load(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_load(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     let mut replace = false;
     while args.left() > 1 {
         if !args.eat("REPLACE") {
@@ -305,7 +360,12 @@ fn function_load(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_
 /// Replies with the libraries whose names match a pattern, with their functions. Errors: an unknown argument.
 ///
 /// Reference: <https://valkey.io/commands/function-list/>
-fn function_list(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_list(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     let (mut pattern, mut with_code) = (None, false);
     while args.left() > 0 {
         if !with_code && args.eat("WITHCODE") {
@@ -323,14 +383,24 @@ fn function_list(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_
 /// Deletes a library with its functions. Errors: there is none of this name.
 ///
 /// Reference: <https://valkey.io/commands/function-delete/>
-fn function_delete(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_delete(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::function_delete(engine, args.required()?, out)
 }
 
 /// Deletes all libraries. Errors: another word than ASYNC or SYNC.
 ///
 /// Reference: <https://valkey.io/commands/function-flush/>
-fn function_flush(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_flush(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     if args.left() > 1 {
         return Err(wrong_subcommand("FLUSH"));
     }
@@ -347,7 +417,12 @@ fn wrong_subcommand(name: &str) -> CommandError {
 /// Replies with all libraries in a form that FUNCTION RESTORE takes.
 ///
 /// Reference: <https://valkey.io/commands/function-dump/>
-fn function_dump(_: &mut Session, engine: &mut Reach<'_, '_>, _: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_dump(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     body::function_dump(engine, out)
 }
 
@@ -355,7 +430,12 @@ fn function_dump(_: &mut Session, engine: &mut Reach<'_, '_>, _: &mut Args<'_>, 
 /// taken (APPEND), a library does not load.
 ///
 /// Reference: <https://valkey.io/commands/function-restore/>
-fn function_restore(_: &mut Session, engine: &mut Reach<'_, '_>, args: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_restore(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     let data = args.required()?;
     if args.left() > 1 {
         return Err(wrong_subcommand("RESTORE"));
@@ -388,8 +468,13 @@ pub(crate) enum RestorePolicy {
 /// Replies with the function or script that has run for long, and with how many libraries and functions there are.
 ///
 /// Reference: <https://valkey.io/commands/function-stats/>
-fn function_stats(_: &mut Session, engine: &mut Reach<'_, '_>, _: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
-    let (libraries, functions) = body::function_counts(engine);
+fn function_stats(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
+    let figures = engine.script_figures();
     let running = engine.busy().slow();
     if running.as_ref().is_some_and(|running| !running.is_function) {
         return Err(engine.busy().refusal());
@@ -414,16 +499,21 @@ fn function_stats(_: &mut Session, engine: &mut Reach<'_, '_>, _: &mut Args<'_>,
     out.bulk(b"LUA");
     out.map(2);
     out.bulk(b"libraries_count");
-    out.int(libraries as i64);
+    out.int(figures.libraries as i64);
     out.bulk(b"functions_count");
-    out.int(functions as i64);
+    out.int(figures.functions as i64);
     Ok(())
 }
 
 /// Ends the function that runs, unless it has written. Errors: `NOTBUSY` where there is none, `UNKILLABLE` where it has.
 ///
 /// Reference: <https://valkey.io/commands/function-kill/>
-fn function_kill(_: &mut Session, engine: &mut Reach<'_, '_>, _: &mut Args<'_>, out: &mut dyn Sink) -> Outcome {
+fn function_kill(
+    _: &mut Session,
+    engine: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Outcome {
     engine.busy().kill(true)?;
     out.ok();
     Ok(())
@@ -577,11 +667,6 @@ mod body {
         out.ok();
         Ok(())
     }
-
-    pub(super) fn function_counts(engine: &Reach<'_, '_>) -> (usize, usize) {
-        let figures = engine.scripts().figures();
-        (figures.libraries, figures.functions)
-    }
 }
 
 /// What they do where Lua was left out.
@@ -589,7 +674,8 @@ mod body {
 mod body {
     use super::{Args, CommandError, Kind, Outcome, Reach, RestorePolicy, Session, Sink, keys_and_args};
 
-    const ABSENT: CommandError = CommandError::text("ERR this damselfly was built without scripts (feature `script`)");
+    const ABSENT: CommandError =
+        CommandError::text("ERR this damselfly was built without scripts (feature `script`)");
 
     pub(super) fn eval(
         _: &mut Session,
@@ -632,12 +718,7 @@ mod body {
         Err(ABSENT)
     }
 
-    pub(super) fn function_list(
-        _: &Reach<'_, '_>,
-        _: Option<&[u8]>,
-        _: bool,
-        out: &mut dyn Sink,
-    ) -> Outcome {
+    pub(super) fn function_list(_: &Reach<'_, '_>, _: Option<&[u8]>, _: bool, out: &mut dyn Sink) -> Outcome {
         out.array(0);
         Ok(())
     }
@@ -662,9 +743,5 @@ mod body {
         _: &mut dyn Sink,
     ) -> Outcome {
         Err(ABSENT)
-    }
-
-    pub(super) fn function_counts(_: &Reach<'_, '_>) -> (usize, usize) {
-        (0, 0)
     }
 }

@@ -233,7 +233,8 @@ impl<'e> Entered<'e> {
     /// `BUSY`: a script has them, and is slow.
     pub(super) fn try_enter_all(engine: &'e Engine, view: View) -> Result<Self, CommandError> {
         let all = 0..engine.doors().len();
-        let guards: Result<_, CommandError> = all.map(|index| Ok((index, engine.enter_unless_busy(index)?))).collect();
+        let guards: Result<_, CommandError> =
+            all.map(|index| Ok((index, engine.enter_unless_busy(index)?))).collect();
         Ok(Self::over(engine, guards?, view))
     }
 

@@ -38,7 +38,11 @@ fn write_value(value: &Value, script: Protocol, out: &mut dyn Sink, levels: usiz
 
 /// As C converts a double on x86-64: towards zero, and to the least integer where there is none.
 fn truncate(value: f64) -> i64 {
-    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) { value as i64 } else { i64::MIN }
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
+        value as i64
+    } else {
+        i64::MIN
+    }
 }
 
 fn write_table(table: &Table, script: Protocol, out: &mut dyn Sink, levels: usize) -> mlua::Result<()> {
@@ -63,7 +67,11 @@ fn write_table(table: &Table, script: Protocol, out: &mut dyn Sink, levels: usiz
         && let Value::String(text) = verbatim.raw_get("string")?
     {
         // Three letters, whatever was given.
-        let format = String::from_utf8_lossy(&format.as_bytes()).chars().chain("   ".chars()).take(3).collect::<String>();
+        let format = String::from_utf8_lossy(&format.as_bytes())
+            .chars()
+            .chain("   ".chars())
+            .take(3)
+            .collect::<String>();
         out.verbatim(&format, &text.as_bytes());
         return Ok(());
     }

@@ -6,7 +6,8 @@ use mlua::{Lua, MultiValue, Result, Table};
 
 pub(super) fn library(lua: &Lua) -> Result<Table> {
     let table = lua.create_table()?;
-    let add = |name: &str, f: fn(&Lua, &Given<'_>) -> Result<MultiValue>| table.raw_set(name, function(lua, f)?);
+    let add =
+        |name: &str, f: fn(&Lua, &Given<'_>) -> Result<MultiValue>| table.raw_set(name, function(lua, f)?);
     add("tobit", |lua, given| one(lua, bits(given, 1)?))?;
     add("bnot", |lua, given| one(lua, !bits(given, 1)?))?;
     add("band", |lua, given| fold(lua, given, |a, b| a & b))?;

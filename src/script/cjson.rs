@@ -142,9 +142,10 @@ fn integer(given: &Given<'_>, number: usize, setting: &mut i64, least: i64, most
 fn choice(given: &Given<'_>, number: usize, choices: &[&str]) -> Result<usize> {
     let name = given.string(number)?;
     let name = name.as_bytes();
-    choices.iter().position(|choice| choice.as_bytes() == &*name).ok_or_else(|| {
-        given.wrong(number, &format!("invalid option '{}'", String::from_utf8_lossy(&name)))
-    })
+    choices
+        .iter()
+        .position(|choice| choice.as_bytes() == &*name)
+        .ok_or_else(|| given.wrong(number, &format!("invalid option '{}'", String::from_utf8_lossy(&name))))
 }
 
 fn boolean(given: &Given<'_>, number: usize, setting: &mut bool) -> Result<()> {
@@ -517,11 +518,9 @@ impl Reader<'_> {
             }
             b'f' | b'i' | b'I' | b'n' | b'N' | b't' | b'+' => {
                 let rest = self.data.get(self.at..).unwrap_or_default();
-                for (word, token) in [
-                    ("true", Token::Boolean(true)),
-                    ("false", Token::Boolean(false)),
-                    ("null", Token::Null),
-                ] {
+                for (word, token) in
+                    [("true", Token::Boolean(true)), ("false", Token::Boolean(false)), ("null", Token::Null)]
+                {
                     if rest.starts_with(word.as_bytes()) {
                         self.at += word.len();
                         return token;
@@ -714,7 +713,8 @@ fn prefix_number(text: &[u8]) -> Option<(f64, usize)> {
     let negative = text.first() == Some(&b'-');
     let signed = |value: f64| if negative { -value } else { value };
     let rest = text.get(sign..).unwrap_or_default();
-    let word = |word: &str| rest.get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()));
+    let word =
+        |word: &str| rest.get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()));
     if word("infinity") {
         return Some((signed(f64::INFINITY), sign + 8));
     }
@@ -726,7 +726,9 @@ fn prefix_number(text: &[u8]) -> Option<(f64, usize)> {
     }
     let digits = |from: usize, hex: bool| {
         let rest = rest.get(from..).unwrap_or_default();
-        rest.iter().take_while(|byte| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() }).count()
+        rest.iter()
+            .take_while(|byte| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() })
+            .count()
     };
     let hex = word("0x") && (digits(2, true) > 0 || (rest.get(2) == Some(&b'.') && digits(3, true) > 0));
     let start = if hex { 2 } else { 0 };

@@ -16,14 +16,20 @@ pub(super) fn library(lua: &Lua) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("pack", function(lua, pack)?)?;
     table.raw_set("unpack", function(lua, |lua, given| unpack(lua, given, None))?)?;
-    table.raw_set("unpack_one", function(lua, |lua, given| {
-        let offset = given.int_or(2, 0)?;
-        unpack(lua, given, Some((1, offset)))
-    })?)?;
-    table.raw_set("unpack_limit", function(lua, |lua, given| {
-        let (limit, offset) = (given.int(2)?, given.int_or(3, 0)?);
-        unpack(lua, given, Some((limit, offset)))
-    })?)?;
+    table.raw_set(
+        "unpack_one",
+        function(lua, |lua, given| {
+            let offset = given.int_or(2, 0)?;
+            unpack(lua, given, Some((1, offset)))
+        })?,
+    )?;
+    table.raw_set(
+        "unpack_limit",
+        function(lua, |lua, given| {
+            let (limit, offset) = (given.int(2)?, given.int_or(3, 0)?);
+            unpack(lua, given, Some((limit, offset)))
+        })?,
+    )?;
     table.raw_set("_NAME", "cmsgpack")?;
     table.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
     table.raw_set("_COPYRIGHT", "Copyright (C) 2012, Redis Ltd.")?;

@@ -124,7 +124,8 @@ impl Scripts {
     pub(crate) fn list_libraries(&self, pattern: Option<&[u8]>, with_code: bool, out: &mut dyn Sink) {
         let state = self.state.lock();
         let Some(state) = &*state else { return out.array(0) };
-        let matching = |name: &str| pattern.is_none_or(|pattern| glob::matches(pattern, name.as_bytes(), true));
+        let matching =
+            |name: &str| pattern.is_none_or(|pattern| glob::matches(pattern, name.as_bytes(), true));
         let libraries: Vec<_> = state.libraries.libraries.iter().filter(|(name, _)| matching(name)).collect();
         out.array(libraries.len());
         for (name, library) in libraries {
@@ -247,7 +248,8 @@ impl State {
         let function = vm.compile(body, "@user_function", &vm.library_env).map_err(|error| {
             CommandError::from(format!("ERR Error compiling function: {}", raise::behind(&error)))
         })?;
-        let mut loader = Loader { lua: &vm.lua, functions: Vec::new(), watch: Stopwatch::start(), killed: false };
+        let mut loader =
+            Loader { lua: &vm.lua, functions: Vec::new(), watch: Stopwatch::start(), killed: false };
         vm.show_library(true).map_err(|error| failed(&error))?;
         let result = HOST.set(&mut loader, || limited(&vm.lua, || vm.run.call::<MultiValue>(function)));
         let shown = vm.show_library(false);

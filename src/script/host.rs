@@ -8,10 +8,10 @@ use super::raise::Failure;
 use super::sink::LuaSink;
 use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, TABLE};
+use crate::double::format_double;
 use crate::engine::acl::Context;
 use crate::engine::{Entered, Pump, Session, run_inside};
 use crate::reply::Protocol;
-use crate::double::format_double;
 use mlua::{Function, Lua, Result, Value};
 use scoped_tls_hkt::scoped_thread_local;
 use smallvec::SmallVec;
@@ -27,8 +27,13 @@ pub(super) trait Host {
     /// Has replies that follow come in another protocol.
     fn set_protocol(&mut self, protocol: Protocol);
     /// Keeps a function of the library that is loaded.
-    fn register(&mut self, name: Vec<u8>, function: Function, description: Option<Vec<u8>>, flags: u32)
-    -> std::result::Result<(), String>;
+    fn register(
+        &mut self,
+        name: Vec<u8>,
+        function: Function,
+        description: Option<Vec<u8>>,
+        flags: u32,
+    ) -> std::result::Result<(), String>;
     /// Asked every some thousands of steps: whether the script is to end, and with what text.
     fn tick(&mut self) -> Option<&'static str>;
 }
@@ -73,7 +78,9 @@ impl Host for Running<'_, '_, '_> {
         for value in given.values.iter() {
             match value {
                 Value::String(text) => bytes.extend_from_slice(&text.as_bytes()),
-                Value::Integer(value) => bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+                Value::Integer(value) => {
+                    bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes())
+                }
                 Value::Number(value) => bytes.extend_from_slice(format_double(*value).as_bytes()),
                 _ => return Err(refused("Lua redis lib command arguments must be strings or integers")),
             }
@@ -92,7 +99,7 @@ impl Host for Running<'_, '_, '_> {
     }
 
     fn may_run(&mut self, argv: &[&[u8]]) -> Option<bool> {
-        let entry = TABLE.look_up(argv).filter(|entry| entry.command.takes(argv.len()))?;
+        let entry = TABLE.look_up(argv)?;
         Some(self.session.check(entry, argv).is_ok())
     }
 

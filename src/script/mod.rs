@@ -31,7 +31,7 @@ mod vm;
 use crate::clock::Stopwatch;
 use crate::command::error::CommandError;
 use crate::command::info::REDIS_VERSION as VERSION;
-use crate::engine::{Busy, Engine, Entered, Pump, Reach, Session};
+use crate::engine::{Busy, Engine, Entered, Pump, Reach, ScriptFigures, Session};
 use crate::reply::{Protocol, Sink};
 use answer::write;
 use host::{HOST, Running};
@@ -80,7 +80,9 @@ impl Flags {
     fn limits(self, read_only: bool, out_of_memory: bool) -> Result<Limits, CommandError> {
         let no_writes = self.has(Self::NO_WRITES);
         if read_only && self.declared && !no_writes {
-            return Err(CommandError::text("ERR Can not execute a script with write flag using *_ro command."));
+            return Err(CommandError::text(
+                "ERR Can not execute a script with write flag using *_ro command.",
+            ));
         }
         let out_of_memory = out_of_memory && !self.has(Self::ALLOW_OOM) && !no_writes;
         if out_of_memory && self.declared {
@@ -116,19 +118,6 @@ impl std::fmt::Debug for Scripts {
     }
 }
 
-/// Figures of scripts and functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScriptFigures {
-    /// Bytes that the Lua state takes.
-    pub memory_bytes: usize,
-    /// Scripts that `EVALSHA` finds.
-    pub scripts: usize,
-    /// Libraries of functions.
-    pub libraries: usize,
-    /// Functions in them.
-    pub functions: usize,
-}
-
 struct State {
     vm: Vm,
     scripts: HashMap<Sha1, Compiled>,
@@ -162,7 +151,12 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    fn tick(&mut self, engine: &Engine, about: &About<'_>, pump: Option<&mut (dyn Pump + '_)>) -> Option<&'static str> {
+    fn tick(
+        &mut self,
+        engine: &Engine,
+        about: &About<'_>,
+        pump: Option<&mut (dyn Pump + '_)>,
+    ) -> Option<&'static str> {
         let limit_ms = u128::from(engine.settings().busy_reply_threshold());
         let time = self.watch.elapsed();
         if limit_ms == 0 || time.as_millis() < limit_ms {
@@ -221,10 +215,12 @@ impl Scripts {
     fn state(&self) -> Result<MappedMutexGuard<'_, State>, CommandError> {
         let mut state = self.state.lock();
         if state.is_none() {
-            let made = State::new().map_err(|error| CommandError::from(format!("ERR Lua does not start: {error}")))?;
+            let made = State::new()
+                .map_err(|error| CommandError::from(format!("ERR Lua does not start: {error}")))?;
             *state = Some(Box::new(made));
         }
-        MutexGuard::try_map(state, |state| state.as_deref_mut()).map_err(|_| CommandError::text("ERR no Lua state"))
+        MutexGuard::try_map(state, |state| state.as_deref_mut())
+            .map_err(|_| CommandError::text("ERR no Lua state"))
     }
 
     /// Brings the figures up to date.
@@ -329,7 +325,13 @@ impl State {
     fn new() -> mlua::Result<State> {
         let vm = Vm::new()?;
         arm(&vm.lua)?;
-        Ok(State { vm, scripts: HashMap::new(), evals: 0, libraries: function::Libraries::default(), runs: 0 })
+        Ok(State {
+            vm,
+            scripts: HashMap::new(),
+            evals: 0,
+            libraries: function::Libraries::default(),
+            runs: 0,
+        })
     }
 
     /// A script by its digest; compiled first where its text is given and it is not known.
@@ -343,11 +345,15 @@ impl State {
         let source = source.ok_or(NO_SCRIPT)?;
         let (flags, body) = shebang(source)?;
         let function = self.vm.compile(body, "@user_script", &self.vm.env).map_err(|error| {
-            CommandError::from(format!("ERR Error compiling script (new function): {}", raise::behind(&error)))
+            CommandError::from(format!(
+                "ERR Error compiling script (new function): {}",
+                raise::behind(&error)
+            ))
         })?;
         let key = self.vm.lua.create_registry_value(&function).map_err(|error| failed(&error))?;
         if self.evals >= EVALS_MAX {
-            let oldest = self.scripts.iter().filter(|(_, script)| !script.kept).min_by_key(|(_, script)| script.used);
+            let oldest =
+                self.scripts.iter().filter(|(_, script)| !script.kept).min_by_key(|(_, script)| script.used);
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
                 self.scripts.remove(&oldest);
                 self.evals -= 1;
@@ -468,7 +474,9 @@ fn raised(value: &Value, name: &str) -> mlua::Result<Failure> {
     };
     let mut failure = answer::failure(table)?
         .unwrap_or_else(|| Failure { text: b"ERR unknown error".to_vec(), counted: false });
-    if let (Value::String(source), Some(line)) = (table.raw_get("source")?, table.raw_get::<Option<i64>>("line")?) {
+    if let (Value::String(source), Some(line)) =
+        (table.raw_get("source")?, table.raw_get::<Option<i64>>("line")?)
+    {
         failure.text.extend_from_slice(format!(" script: {name}, on ").as_bytes());
         failure.text.extend_from_slice(&source.as_bytes());
         failure.text.extend_from_slice(format!(":{line}.").as_bytes());

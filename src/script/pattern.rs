@@ -120,7 +120,8 @@ impl<'a, E, F: FnMut() -> Result<(), E>> Matcher<'a, F> {
                             return Err("missing '[' after '%f' in pattern".into());
                         }
                         let end = self.class_end(p)?;
-                        let before = s.checked_sub(1).and_then(|at| self.subject.get(at)).copied().unwrap_or(0);
+                        let before =
+                            s.checked_sub(1).and_then(|at| self.subject.get(at)).copied().unwrap_or(0);
                         let here = self.subject.get(s).copied().unwrap_or(0);
                         if self.in_set(before, p, end - 1) || !self.in_set(here, p, end - 1) {
                             return Ok(None);

@@ -34,7 +34,8 @@ pub(super) fn read(data: &[u8]) -> Result<Vec<Vec<u8>>, CommandError> {
     {
         return Err(WRONG);
     }
-    let mut reader = Reader::new(body, Limits { string_bytes_max: CODE_BYTES_MAX, unfolded_bytes_max: CODE_BYTES_MAX });
+    let mut reader =
+        Reader::new(body, Limits { string_bytes_max: CODE_BYTES_MAX, unfolded_bytes_max: CODE_BYTES_MAX });
     let mut codes = Vec::new();
     while reader.end().is_err() {
         if reader.byte() != Ok(FUNCTION) {

@@ -49,7 +49,11 @@ fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
 /// A digest as forty small hexadecimal digits.
 pub(super) fn hex(digest: &Sha1) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 /// Reads forty hexadecimal digits of any case.
@@ -76,7 +80,10 @@ mod tests {
             ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
             ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
             ("return 1", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"),
-            ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "84983e441c3bd26ebaae4aa1f95129e5e54670f1",
+            ),
         ] {
             assert_eq!(hex(&digest(text.as_bytes())), expected);
             assert_eq!(parse(expected.to_uppercase().as_bytes()), Some(digest(text.as_bytes())));

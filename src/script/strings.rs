@@ -216,7 +216,9 @@ fn expand(
             _ => return Err(raise::error(lua, "invalid capture index")),
         };
         match part {
-            Capture::Part(start, len) => out.extend_from_slice(subject.get(start..start + len).unwrap_or_default()),
+            Capture::Part(start, len) => {
+                out.extend_from_slice(subject.get(start..start + len).unwrap_or_default())
+            }
             Capture::Place(at) => out.extend_from_slice((at + 1).to_string().as_bytes()),
             Capture::Open(_) => return Err(raise::error(lua, "unfinished capture")),
         }

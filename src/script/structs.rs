@@ -152,7 +152,9 @@ fn pack(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
                 if size == 0 {
                     size = text.len();
                 }
-                let Some(part) = text.get(..size) else { return Err(given.wrong(at + 1, "string too short")) };
+                let Some(part) = text.get(..size) else {
+                    return Err(given.wrong(at + 1, "string too short"));
+                };
                 out.extend_from_slice(part);
                 if option == b's' {
                     out.push(0);

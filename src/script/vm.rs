@@ -72,7 +72,8 @@ impl Random {
 
     /// The next of 31 bits.
     fn next(&self) -> u32 {
-        let state = self.0.load(Ordering::Relaxed).wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xB) & ((1 << 48) - 1);
+        let state =
+            self.0.load(Ordering::Relaxed).wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xB) & ((1 << 48) - 1);
         self.0.store(state, Ordering::Relaxed);
         (state >> 17) as u32
     }
@@ -133,7 +134,8 @@ pub(super) fn none() -> Result<MultiValue> {
 
 /// What scripts find of Lua's own: as in Redis, which leaves out the same.
 const BASE: &[&str] = &[
-    "_VERSION", "assert", "error", "ipairs", "next", "rawequal", "select", "tonumber", "tostring", "type", "unpack",
+    "_VERSION", "assert", "error", "ipairs", "next", "rawequal", "select", "tonumber", "tostring", "type",
+    "unpack",
 ];
 const LIBRARIES: &[&str] = &["string", "table", "math", "coroutine"];
 
@@ -192,16 +194,17 @@ impl Vm {
         }
 
         // What scripts see, and what functions see: the same but for `redis`, `KEYS` and `ARGV`.
-        let environment = |shields: &mut Shields, extra: &[(&str, &Table)]| -> Result<(Table, Table, Table)> {
-            let globals = lua.create_table()?;
-            base.for_each(|name: Value, value: Value| globals.raw_set(name, value))?;
-            for (name, table) in extra {
-                globals.raw_set(*name, *table)?;
-            }
-            let (env, meta) = shields.environment(&lua, &globals, &refuse, &missing)?;
-            globals.raw_set("_G", &env)?;
-            Ok((env, meta, globals))
-        };
+        let environment =
+            |shields: &mut Shields, extra: &[(&str, &Table)]| -> Result<(Table, Table, Table)> {
+                let globals = lua.create_table()?;
+                base.for_each(|name: Value, value: Value| globals.raw_set(name, value))?;
+                for (name, table) in extra {
+                    globals.raw_set(*name, *table)?;
+                }
+                let (env, meta) = shields.environment(&lua, &globals, &refuse, &missing)?;
+                globals.raw_set("_G", &env)?;
+                Ok((env, meta, globals))
+            };
         let api = shield(&mut shields, &redis::library(&lua, redis::Face::Script)?)?;
         let (env, _, globals) = environment(&mut shields, &[("redis", &api), ("server", &api)])?;
         let api = shield(&mut shields, &redis::library(&lua, redis::Face::Function)?)?;
@@ -227,17 +230,7 @@ impl Vm {
         }
         // As on a server that has just started.
         random.0.store(0x1234_ABCD_330E, Ordering::Relaxed);
-        Ok(Vm {
-            lua,
-            run,
-            env,
-            globals,
-            library_env,
-            library_meta,
-            library_run,
-            library_load,
-            shields,
-        })
+        Ok(Vm { lua, run, env, globals, library_env, library_meta, library_run, library_load, shields })
     }
 
     /// Has the environment of libraries show what there is while one is loaded, or what there is when one runs.
@@ -392,7 +385,8 @@ fn install_guards(lua: &Lua, globals: &Table, env: &Table, shields: &Arc<Shields
             let got = if given.len() == 0 { "no value" } else { type_name(given.get(1)) };
             return Err(given.wrong(1, &format!("function expected, got {got}")));
         };
-        let name = if given.is_absent(2) { b"=(load)".to_vec() } else { given.string(2)?.as_bytes().to_vec() };
+        let name =
+            if given.is_absent(2) { b"=(load)".to_vec() } else { given.string(2)?.as_bytes().to_vec() };
         let mut source = Vec::new();
         loop {
             match limited(lua, || reader.call::<Value>(()))? {

@@ -97,7 +97,10 @@ const TIPS: ByName = &[
     ("request_policy:all_shards response_policy:agg_logical_and", "script|exists"),
     ("request_policy:all_shards response_policy:one_succeeded", "function|kill script|kill"),
     ("request_policy:all_shards response_policy:agg_sum", "dbsize"),
-    ("request_policy:all_shards response_policy:all_succeeded", "flushall flushdb function|delete function|flush function|load function|restore memory|purge ping"),
+    (
+        "request_policy:all_shards response_policy:all_succeeded",
+        "flushall flushdb function|delete function|flush function|load function|restore memory|purge ping",
+    ),
     ("request_policy:all_shards response_policy:special nondeterministic_output", "randomkey"),
     ("request_policy:multi_shard", "mget"),
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
@@ -468,7 +471,10 @@ pub(super) fn categories(entry: &Entry) -> Vec<&'static str> {
         }
     };
     by_flag(Flag::Write, &["@write"]);
-    by_flag(Flag::Read, &["@read"]);
+    // What a script reads is for the script to say.
+    if command.group != Group::Scripting {
+        by_flag(Flag::Read, &["@read"]);
+    }
     by_flag(Flag::Admin, &["@admin", "@dangerous"]);
     by_flag(Flag::Dangerous, &["@dangerous"]);
     by_flag(Flag::PubSub, &["@pubsub"]);
