@@ -86,7 +86,7 @@ const SCRIPT: &[Command] = &[
         .of(Group::Scripting, "2.6.0")
         .doc("", "Kill the script currently in execution.", "O(1)"),
     row("DEBUG", 3, &[NoScript], Keys::None, Run::Session(script_debug)).of(Group::Scripting, "3.2.0").doc(
-        "YES | SYNC | NO",
+        "<YES | SYNC | NO>",
         "Set the debug mode for executed scripts.",
         "O(1)",
     ),
