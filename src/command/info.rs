@@ -7,7 +7,7 @@
 use super::args::Args;
 use super::error::CommandError;
 use super::table::{Entry, TABLE};
-use crate::engine::{Engine, Reach, Session};
+use crate::engine::{Engine, Reach, Session, World};
 use crate::process;
 use crate::reply::Sink;
 use std::fmt::{Display, Write as _};
@@ -415,12 +415,14 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ],
     );
     text.fields(&[("keyspace_hits", &totals.hits), ("keyspace_misses", &totals.misses)]);
+    text.fields(&[
+        ("pubsub_channels", &engine.channels_len(World::Channels)),
+        ("pubsub_patterns", &engine.patterns_len()),
+        ("pubsubshard_channels", &engine.channels_len(World::Shard)),
+    ]);
     text.absent(
         "0",
         &[
-            "pubsub_channels",
-            "pubsub_patterns",
-            "pubsubshard_channels",
             "latest_fork_usec",
             "total_forks",
             "migrate_cached_sockets",

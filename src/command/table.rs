@@ -24,6 +24,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
+    super::pubsub::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::server::COMMANDS,
@@ -107,6 +108,8 @@ pub enum Flag {
     OptionalKeys = 1 << 20,
     /// Runs at once within `MULTI`, where other commands are queued.
     NotQueued = 1 << 21,
+    /// Allowed to a RESP2 client that subscribes; with `PubSub`, the reply consists of push messages.
+    Listening = 1 << 22,
 }
 
 /// A set of [`Flag`]s.
@@ -119,6 +122,13 @@ impl Flags {
     #[must_use]
     pub const fn has(self, flag: Flag) -> bool {
         self.0 & flag as u32 != 0
+    }
+
+    /// Whether the reply consists of push messages.
+    #[inline]
+    #[must_use]
+    pub const fn pushes(self) -> bool {
+        self.has(Flag::Listening) && self.has(Flag::PubSub)
     }
 
     const fn of(flags: &[Flag]) -> Flags {
@@ -224,6 +234,8 @@ pub enum Group {
     Bitmap,
     /// Transactions.
     Transactions,
+    /// Publishing and subscribing.
+    PubSub,
     /// Connections.
     Connection,
     /// The server.
@@ -244,6 +256,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Transactions => "transactions",
+            Group::PubSub => "pubsub",
             Group::Connection => "connection",
             Group::Server => "server",
         }

@@ -6,13 +6,14 @@
 
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
+use super::push::Wakes;
 use super::session::{ReplyMode, Session};
 use super::{Engine, Reach};
 use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, Flags, Keys, Run, TABLE};
-use crate::reply::Sink;
+use crate::reply::{Protocol, Sink};
 use crate::shard::Now;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Batch<'e> {
     commands: u64,
     /// The row of the last command.
     last: Option<&'static Entry>,
+    /// Subscribers that are to be woken for what was published.
+    wakes: Wakes,
 }
 
 impl<'e> Batch<'e> {
@@ -53,7 +56,7 @@ impl<'e> Batch<'e> {
     pub fn new(engine: &'e Engine) -> Self {
         let now_ms = engine.clock().now_ms();
         engine.stats().sample_rate(engine, now_ms);
-        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None }
+        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None, wakes: Wakes::default() }
     }
 
     /// The time of its commands, Unix ms.
@@ -65,6 +68,7 @@ impl<'e> Batch<'e> {
     /// Runs one command for a client.
     pub fn execute(&mut self, session: &mut Session, argv: &[&[u8]], out: &mut dyn Sink) -> Flow {
         let mark = out.mark();
+        let queues = session.transaction.is_some();
         let (entry, flow, result) = match self.find(session, argv) {
             Err(error) => {
                 self.engine.stats().rejected.fetch_add(1, Ordering::Relaxed);
@@ -90,6 +94,8 @@ impl<'e> Batch<'e> {
                 }
             }
         };
+        // What subscribing answers are push messages, which those get as well who want no replies.
+        let pushed = result.is_ok() && !queues && entry.is_some_and(|entry| entry.command.flags.pushes());
         if let Err(error) = result {
             out.rollback(mark);
             self.engine.stats().note_error(entry.map(|entry| entry.id), &error);
@@ -101,10 +107,13 @@ impl<'e> Batch<'e> {
         }
         match session.reply_mode {
             ReplyMode::On => {}
+            ReplyMode::Off if pushed => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => {
-                out.rollback(mark);
+                if !pushed {
+                    out.rollback(mark);
+                }
                 session.reply_mode = ReplyMode::On;
             }
         }
@@ -143,8 +152,8 @@ impl<'e> Batch<'e> {
     fn refuse(&self, session: &mut Session, entry: Option<&Entry>, error: CommandError) -> CommandError {
         session.note_refused();
         match entry {
-            Some(entry) if entry.full_name == "exec" && session.transaction.is_some() => {
-                // The transaction is over, as EXEC would have ended it.
+            Some(entry) if entry.full_name == "exec" => {
+                // A transaction is over, as EXEC would have ended it; the words are the same where there was none.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
                 let reason = text.split_once(' ').map_or(&*text, |(_, reason)| reason);
@@ -178,6 +187,11 @@ impl<'e> Batch<'e> {
             CommandError::WrongArity(entry.full_name)
         } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
             CommandError::NoAuth
+        } else if session.subscribed
+            && session.protocol == Protocol::Resp2
+            && !entry.command.flags.has(Flag::Listening)
+        {
+            CommandError::Subscribed(entry.full_name)
         } else {
             return Ok(entry);
         };
@@ -198,6 +212,10 @@ impl<'e> Batch<'e> {
             session.queue(entry, argv, self.engine.settings().client_query_buffer_limit())?;
             out.simple("QUEUED");
             return Ok(Flow::Done);
+        }
+        if !self.wakes.is_empty() && !command.flags.has(Flag::PubSub) {
+            // A row of messages wakes their subscribers once; anything else may take its time.
+            self.ring();
         }
         let view = View { db: session.db, now_ms: self.now_ms, no_touch: session.no_touch };
         match command.run {
@@ -241,7 +259,7 @@ impl<'e> Batch<'e> {
                 let result = function(&mut entered, &mut Args::new(argv), out);
                 let flow = match result {
                     Ok(Some(wait)) => {
-                        let waiter = self.engine.wait(&mut entered, wait, session.client.owner());
+                        let waiter = self.engine.wait(&mut entered, wait, Arc::clone(session.client.owner()));
                         session.client.set_waiter(Some(Arc::clone(&waiter)));
                         Ok(Flow::Wait(waiter))
                     }
@@ -255,7 +273,10 @@ impl<'e> Batch<'e> {
                 self.leave();
                 self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
                 let mut args = Args::behind(argv, entry.name_args() - 1);
-                function(session, &mut Reach::outside(self.engine), &mut args, out).map(|()| Flow::Done)
+                let mut reach = Reach::outside(self.engine);
+                let result = function(session, &mut reach, &mut args, out);
+                self.wakes.append(&mut reach.wakes);
+                result.map(|()| Flow::Done)
             }
             Run::Container => Err(CommandError::WrongArity(entry.full_name)),
         }
@@ -304,6 +325,21 @@ impl<'e> Batch<'e> {
     pub fn leave(&mut self) {
         self.held = None;
         self.held_for = 0;
+    }
+
+    /// Leaves the held shard and wakes the subscribers of what was published: what the end of the batch does, for a
+    /// caller that waits before.
+    pub fn ring(&mut self) {
+        self.leave();
+        self.wakes.ring();
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if !self.wakes.is_empty() {
+            self.ring();
+        }
     }
 }
 

@@ -13,6 +13,8 @@
 
 use super::Engine;
 use super::blocking::Waiter;
+use super::notices::Notice;
+use super::push::Wakes;
 use super::reach::Later;
 use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
@@ -111,6 +113,10 @@ pub struct Entered<'e> {
     pub(super) ready: VecDeque<ReadyKey>,
     /// What is to be done once the doors are left.
     later: Vec<Later>,
+    /// What is to be told once the doors are left.
+    notices: Vec<Notice>,
+    /// Clients that were told something already, and are to be woken then.
+    wakes: Wakes,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
     /// Whether the thread for background work is to be woken once the doors are left.
@@ -156,6 +162,8 @@ impl<'e> Entered<'e> {
             no_touch,
             ready: VecDeque::new(),
             later: Vec::new(),
+            notices: Vec::new(),
+            wakes: Wakes::default(),
             served: Vec::new(),
             poke: false,
         }
@@ -253,6 +261,19 @@ impl<'e> Entered<'e> {
         self.later.push(later);
     }
 
+    /// Has something told once the doors are left.
+    pub(super) fn note(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// Tells what was noted so far, all but waking those whom it concerns.
+    pub(super) fn post_notices(&mut self) {
+        if !self.notices.is_empty() {
+            self.engine.lay_down(&mut self.notices);
+            self.engine.post_notices(&mut self.wakes);
+        }
+    }
+
     /// Whether a shard is entered.
     pub(super) fn holds(&self, index: usize) -> bool {
         self.guards.len() == self.engine.doors().len()
@@ -281,7 +302,15 @@ impl Drop for Entered<'_> {
             }
             due_ms = due_ms.min(shard.take_new_due_ms());
         }
+        let told = !self.notices.is_empty();
+        if told {
+            engine.lay_down(&mut self.notices);
+        }
         self.guards.clear();
+        if told {
+            engine.post_notices(&mut self.wakes);
+        }
+        self.wakes.ring();
         for later in self.later.drain(..) {
             later(engine);
         }

@@ -11,7 +11,10 @@ mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod notices;
 mod pause;
+mod pubsub;
+mod push;
 mod reach;
 mod route;
 mod session;
@@ -19,10 +22,12 @@ mod stats;
 mod transaction;
 mod whole;
 
-pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
+pub use blocking::{Delivery, Ended, Undo, Wait, Waiter, Waiting};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use pause::{Pause, PauseKind};
+pub use pubsub::{Scope, World};
+pub use push::{Body, Notify, Push};
 pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
@@ -41,6 +46,8 @@ use crate::value::list::NodeLimit;
 use cycles::Cycles;
 use dashmap::DashMap;
 use door::Door;
+use notices::Outbox;
+use pubsub::PubSub;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -57,6 +64,8 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
+    pubsub: PubSub,
+    outbox: Outbox,
     databases: usize,
     started_ms: u64,
     run_id: String,
@@ -103,6 +112,8 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
+            pubsub: PubSub::default(),
+            outbox: Outbox::default(),
             databases,
             run_id: run_id[..40].to_owned(),
             memory_peak: AtomicUsize::new(0),
@@ -174,6 +185,14 @@ impl Engine {
         &self.pause
     }
 
+    fn pubsub(&self) -> &PubSub {
+        &self.pubsub
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// How many databases there are.
     #[must_use]
     pub fn databases(&self) -> usize {
@@ -214,9 +233,10 @@ impl Engine {
         Session::new(client, self.settings.requirepass().is_empty())
     }
 
-    /// Takes a client out of the registry; a wait it has is abandoned.
+    /// Takes a client out of the registry, and what it subscribes to back; a wait it has is abandoned.
     pub fn disconnect(&self, session: &mut Session) {
         self.clients.remove(&session.client.id);
+        self.forget_subscriptions(&session.client);
         self.unwatch(session);
         if let Some(waiter) = session.client.waiter() {
             session.client.set_waiter(None);

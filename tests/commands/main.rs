@@ -9,6 +9,7 @@ mod dump;
 mod hash;
 mod keys;
 mod list;
+mod pubsub;
 mod server;
 mod set;
 mod sort;

@@ -22,9 +22,12 @@ pub(super) fn list(
     let mut lines = Vec::new();
     let viewer = Viewer::new(session, engine, args);
     if args.left() == 2 && args.eat("TYPE") {
-        if Kind::parse(args.required()?)? == Kind::Normal {
-            engine.clients().iter().for_each(|client| viewer.write(client, &mut lines));
-        }
+        let kind = Kind::parse(args.required()?)?;
+        let clients = engine.clients();
+        clients
+            .iter()
+            .filter(|client| kind.takes(client))
+            .for_each(|client| viewer.write(client, &mut lines));
     } else if args.left() > 1 && args.eat("ID") {
         let ids = args.rest().iter().map(|id| parse_int(id)).collect::<Option<Vec<_>>>();
         for id in ids.ok_or(CommandError::text("ERR Invalid client ID"))? {
@@ -100,12 +103,13 @@ impl<'a> Viewer<'a> {
             _ => "rw",
         };
         let peer = &client.peer;
+        let [sub, psub, ssub] = client.subscriptions_by_scope();
         // A vector takes whatever is written.
         let _ = write!(line, "id={} addr={} laddr={} fd={} name=", client.id, peer.addr, peer.laddr, peer.fd);
         line.extend_from_slice(&labels.name);
         let _ = write!(
             line,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={query_bytes} qbuf-free=0 \
+            " age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={} qbuf={query_bytes} qbuf-free=0 \
              argv-mem={argv_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
              tot-mem={total_bytes} events={events} cmd={command} user=",
             seconds_since(client.created_ms),
@@ -127,8 +131,9 @@ impl<'a> Viewer<'a> {
     fn flags(&self, client: &Client, myself: bool) -> String {
         let blocked = client.waiter().is_some_and(|waiter| !waiter.has_ended());
         let letters: String = [
-            ('b', blocked),
+            ('P', client.subscriptions_len() > 0),
             ('x', client.queued.load(Relaxed) >= 0),
+            ('b', blocked),
             ('c', myself && self.session.closing),
             ('U', client.peer.unix),
             ('e', client.no_evict.load(Relaxed)),

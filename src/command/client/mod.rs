@@ -10,7 +10,7 @@ use super::args::{Args, parse_int};
 use super::connection::USER;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
-use crate::engine::{Ended, PauseKind, Reach, ReplyMode, Session};
+use crate::engine::{Client, Ended, PauseKind, Reach, ReplyMode, Session};
 use crate::reply::Sink;
 use std::sync::atomic::Ordering;
 
@@ -511,19 +511,33 @@ fn trackinginfo(
     Ok(())
 }
 
-/// What `TYPE` names. All of our clients are normal ones so far.
+/// What `TYPE` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Normal,
+    PubSub,
+    /// Masters and replicas, of which there are none.
     Other,
 }
 
 impl Kind {
+    /// Whether a client is of this kind.
+    fn takes(self, client: &Client) -> bool {
+        let subscribes = client.subscriptions_len() > 0;
+        match self {
+            Kind::Normal => !subscribes,
+            Kind::PubSub => subscribes,
+            Kind::Other => false,
+        }
+    }
+
     fn parse(name: &[u8]) -> Result<Kind, CommandError> {
         let is = |word: &&str| name.eq_ignore_ascii_case(word.as_bytes());
         if is(&"normal") {
             Ok(Kind::Normal)
-        } else if ["master", "slave", "replica", "pubsub"].iter().any(is) {
+        } else if is(&"pubsub") {
+            Ok(Kind::PubSub)
+        } else if ["master", "slave", "replica"].iter().any(is) {
             Ok(Kind::Other)
         } else {
             Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)).into())
