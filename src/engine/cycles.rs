@@ -4,6 +4,8 @@
 //! none: an idle engine is not woken.
 
 use super::blocking::{Ended, Waiter};
+use super::notices::Notice;
+use super::push::Wakes;
 use super::{Engine, door::Door};
 use crate::clock::Stopwatch;
 use crate::shard::db::{Db, Object};
@@ -250,7 +252,7 @@ impl Round {
                 self.shard = 0;
                 continue;
             };
-            while let Some(next) = self.step(door, cycles, now_ms) {
+            while let Some(next) = self.step(engine, door, cycles, now_ms) {
                 self.position = Some(next);
                 if watch.elapsed() > ROUND_BUDGET && !engine.clock().is_manual() {
                     return false;
@@ -266,11 +268,20 @@ impl Round {
         true
     }
 
-    fn step(&self, door: &Door, cycles: &Cycles, now_ms: u64) -> Option<u32> {
+    fn step(&self, engine: &Engine, door: &Door, cycles: &Cycles, now_ms: u64) -> Option<u32> {
         let mut shard = door.enter();
         let step = shard.expire_segment(self.db, self.position.unwrap_or(0), now_ms, REVISIT_MS);
         let garbage = shard.take_garbage();
+        let told = !shard.events.is_empty();
+        if told {
+            engine.lay_down(&mut shard.events.take().into_iter().map(Notice::Event).collect());
+        }
         drop(shard);
+        if told {
+            let mut wakes = Wakes::default();
+            engine.post_notices(&mut wakes);
+            wakes.ring();
+        }
         cycles.freed.fetch_add(garbage.len() as u64, Ordering::Relaxed);
         step.next
     }

@@ -23,7 +23,7 @@ impl Engine {
         let (index, key) = self.router().route(key);
         let mut guard = self.door(index).enter();
         let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())), key);
-        if guard.has_garbage() {
+        if guard.has_news() {
             self.leave_with_news(index, guard, db);
         }
         result
@@ -44,7 +44,7 @@ impl Engine {
             innocent.set(true);
             f(string)
         });
-        if guard.has_garbage() {
+        if guard.has_news() {
             self.leave_with_news(index, guard, db);
         }
         result
@@ -65,7 +65,7 @@ impl Engine {
             return self.write_with_others(db, key, f);
         }
         let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())), key);
-        if !guard.ready.is_empty() || guard.has_garbage() {
+        if guard.has_news() {
             self.leave_with_news(index, guard, db);
             return result;
         }
@@ -108,7 +108,7 @@ impl Engine {
     ) -> Option<R> {
         let mut guard = self.doors().get(index)?.enter();
         let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())));
-        if guard.has_garbage() {
+        if guard.has_news() {
             self.leave_with_news(index, guard, db);
         }
         Some(result)

@@ -236,7 +236,7 @@ impl<'e> Batch<'e> {
                 let now = Now::At(view.now_ms);
                 let result =
                     function(&mut guard.keyspace(view.db, now).no_touch(view.no_touch), key, &mut args, out);
-                if !guard.ready.is_empty() || guard.has_garbage() {
+                if guard.has_news() {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
                     let due_ms = guard.take_new_due_ms();

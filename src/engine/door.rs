@@ -16,7 +16,7 @@ use super::blocking::Waiter;
 use super::notices::Notice;
 use super::push::Wakes;
 use super::reach::Later;
-use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
+use crate::shard::{Class, Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -115,6 +115,10 @@ pub struct Entered<'e> {
     later: Vec<Later>,
     /// What is to be told once the doors are left.
     notices: Vec<Notice>,
+    /// Whether anybody wants to know what happens to keys.
+    notifies: bool,
+    /// The shard that was looked at last: what happened there stands in front of what will happen elsewhere.
+    last: usize,
     /// Clients that were told something already, and are to be woken then.
     wakes: Wakes,
     /// Waiters that were served and are to be told once the doors are left.
@@ -163,6 +167,8 @@ impl<'e> Entered<'e> {
             ready: VecDeque::new(),
             later: Vec::new(),
             notices: Vec::new(),
+            notifies: engine.settings().notify_keyspace_events() != 0,
+            last: usize::MAX,
             wakes: Wakes::default(),
             served: Vec::new(),
             poke: false,
@@ -201,6 +207,10 @@ impl<'e> Entered<'e> {
     /// If the key's shard is not entered, which is a mistake in the command's row.
     pub fn at_db<'k>(&mut self, db: usize, key: &'k [u8]) -> (Keyspace<'_>, Key<'k>) {
         let (index, key) = self.engine.router().route(key);
+        if self.notifies && index != self.last {
+            self.take_events(self.last);
+            self.last = index;
+        }
         let (now, no_touch) = (Now::At(self.now_ms), self.no_touch);
         let shard = self.shard(index).expect("a command enters the shards of all its keys");
         (shard.keyspace(db, now).no_touch(no_touch), key)
@@ -243,6 +253,33 @@ impl<'e> Entered<'e> {
         }
     }
 
+    /// Takes what happened to keys of one shard behind what was noted so far.
+    fn take_events(&mut self, index: usize) {
+        let events = self.shard(index).map(|shard| shard.events.take());
+        self.notices.extend(events.into_iter().flatten().map(Notice::Event));
+    }
+
+    /// Takes what happened to keys at the end of a command.
+    pub(super) fn gather_events(&mut self) {
+        self.take_events(self.last);
+        for (_, shard) in &mut self.guards {
+            if !shard.events.is_empty() {
+                let mask = shard.settings.events;
+                shard.events.settle(mask);
+                self.notices.extend(shard.events.take().into_iter().map(Notice::Event));
+            }
+        }
+    }
+
+    /// Notes what a command did to a key: [`Keyspace::notify`], for commands of several keys.
+    #[inline]
+    pub fn notify(&mut self, db: usize, class: Class, name: &'static str, key: &[u8]) {
+        if self.notifies {
+            let (mut keyspace, key) = self.at_db(db, key);
+            keyspace.notify(class, name, key);
+        }
+    }
+
     /// Looks at the shards from another client's or another database's place for a while.
     pub(super) fn through<R>(&mut self, db: usize, f: impl FnOnce(&mut Self) -> R) -> R {
         let mine = std::mem::replace(&mut self.db, db);
@@ -263,11 +300,13 @@ impl<'e> Entered<'e> {
 
     /// Has something told once the doors are left.
     pub(super) fn note(&mut self, notice: Notice) {
+        self.gather_events();
         self.notices.push(notice);
     }
 
     /// Tells what was noted so far, all but waking those whom it concerns.
     pub(super) fn post_notices(&mut self) {
+        self.gather_events();
         if !self.notices.is_empty() {
             self.engine.lay_down(&mut self.notices);
             self.engine.post_notices(&mut self.wakes);
@@ -294,6 +333,7 @@ impl Drop for Entered<'_> {
         }
         let engine = self.engine;
         engine.serve(self);
+        self.gather_events();
         let mut garbage = Vec::new();
         let mut due_ms = u64::MAX;
         for (_, shard) in &mut self.guards {

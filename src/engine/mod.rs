@@ -360,6 +360,7 @@ fn shard_settings(settings: &Settings) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        events: notices::events_of(settings),
     }
 }
 

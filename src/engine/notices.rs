@@ -1,5 +1,7 @@
 //! What a command has to tell clients, from inside its shards to the moment when it has left them.
 //!
+//! What it tells are messages that it published, and what it did to keys (`notify-keyspace-events`).
+//!
 //! 1. Inside, a notice is noted ([`Entered`](super::Entered)); handing it to anybody would keep others out of the shard.
 //! 2. Before the shards are left, the notices are laid down in the [`Outbox`]: so they lie there in the order in which
 //!    their shards were entered, which is the order in which things happened to a key.
@@ -12,6 +14,8 @@
 use super::Engine;
 use super::pubsub::World;
 use super::push::Wakes;
+use crate::config::{Settings, events};
+use crate::shard::Event;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
@@ -20,6 +24,8 @@ use std::collections::VecDeque;
 pub(super) enum Notice {
     /// A message that a transaction or a script has published.
     Message { world: World, channel: Box<[u8]>, payload: Box<[u8]> },
+    /// Something happened to a key.
+    Event(Event),
 }
 
 /// Notices on their way.
@@ -48,8 +54,59 @@ impl Engine {
                     Notice::Message { world, channel, payload } => {
                         self.post(world, &channel, &payload, wakes);
                     }
+                    Notice::Event(event) => self.post_event(&event, wakes),
                 }
             }
+        }
+    }
+
+    /// Publishes what happened to a key, under the key's name and under the event's.
+    fn post_event(&self, event: &Event, wakes: &mut Wakes) {
+        if self.channels_len(World::Channels) == 0 && self.patterns_len() == 0 {
+            return;
+        }
+        let wanted = self.settings().notify_keyspace_events();
+        let Event { db, name, key } = event;
+        for (bit, space, last, payload) in [
+            (events::KEYSPACE, "keyspace", &**key, name.as_bytes()),
+            (events::KEYEVENT, "keyevent", name.as_bytes(), &**key),
+        ] {
+            if wanted & bit != 0 {
+                let mut channel = format!("__{space}@{db}__:").into_bytes();
+                channel.extend_from_slice(last);
+                self.post(World::Channels, &channel, payload, wakes);
+            }
+        }
+    }
+}
+
+/// The classes of events that shards are to note: none where they would be published under no name.
+pub(super) fn events_of(settings: &Settings) -> u32 {
+    let wanted = settings.notify_keyspace_events();
+    if wanted & (events::KEYSPACE | events::KEYEVENT) == 0 { 0 } else { wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::Class;
+
+    #[test]
+    fn shards_number_the_classes_as_the_setting_does() {
+        for (class, bit) in [
+            (Class::Generic, events::GENERIC),
+            (Class::String, events::STRING),
+            (Class::List, events::LIST),
+            (Class::Set, events::SET),
+            (Class::Hash, events::HASH),
+            (Class::ZSet, events::ZSET),
+            (Class::Expired, events::EXPIRED),
+            (Class::Evicted, events::EVICTED),
+            (Class::Stream, events::STREAM),
+            (Class::Miss, events::MISS),
+            (Class::New, events::NEW),
+        ] {
+            assert_eq!(class as u32, bit, "{class:?}");
         }
     }
 }

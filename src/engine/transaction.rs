@@ -309,6 +309,7 @@ pub(crate) fn run_inside(
         Run::Container => Err(CommandError::WrongArity(entry.full_name)),
     };
     entered.gather_ready();
+    entered.gather_events();
     result
 }
 

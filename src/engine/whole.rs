@@ -98,7 +98,7 @@ impl Reach<'_, '_> {
                     }
                     let (mut keyspace, key) = entered.at(&key);
                     if !keyspace.exists(key) {
-                        keyspace.set_string(key, &value, Expires::Clear);
+                        keyspace.fill_string(key, &value, Expires::Clear);
                     }
                 }
             });

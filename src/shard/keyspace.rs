@@ -7,6 +7,7 @@
 use super::arena::Handle;
 use super::db::{NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
+use super::events::Class;
 use super::{Now, ReadyKey, Shard};
 use crate::value::listpack::{Buffer, parse_int};
 use bytes::{Bytes, BytesMut};
@@ -218,9 +219,21 @@ impl<'a> Keyspace<'a> {
             let bytes = self.shard.dbs[self.db].bytes(handle);
             self.shard.watches.touch(self.db, Head::of(bytes).key(bytes));
         }
+        if self.shard.settings.events != 0 {
+            let bytes = self.shard.dbs[self.db].bytes(handle);
+            let key = Head::of(bytes).key(bytes).to_vec();
+            self.shard.notify(self.db, Class::Expired, "expired", &key);
+        }
         if let Some(object) = self.shard.dbs[self.db].remove(hash, handle) {
             self.shard.discard(object);
         }
+    }
+
+    /// Notes that a key which was to be read is not there.
+    #[inline]
+    fn missed(&mut self, key: Key<'_>) {
+        self.shard.stats.misses += 1;
+        self.notify(Class::Miss, "keymiss", key);
     }
 
     /// Looks a key up to read it: counts the hit or miss and notes the access.
@@ -237,7 +250,7 @@ impl<'a> Keyspace<'a> {
                     }
                 }
             }
-            None => self.shard.stats.misses += 1,
+            None => self.missed(key),
         }
         found
     }
@@ -280,6 +293,9 @@ impl<'a> Keyspace<'a> {
             Expires::At(ms) => Some(ms),
         };
         let idle = self.idle_now();
+        if old.is_none() {
+            self.notify(Class::New, "new", key);
+        }
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
@@ -312,6 +328,15 @@ impl<'a> Keyspace<'a> {
 
     /// What is known of a key beside its value, for a command that reads: counts the hit or miss, and is no access. O(1).
     pub fn seen(&mut self, key: Key<'_>) -> Option<Seen> {
+        let seen = self.seen_unnoticed(key);
+        if seen.is_none() {
+            self.notify(Class::Miss, "keymiss", key);
+        }
+        seen
+    }
+
+    /// The same, and no miss to those who listen (`OBJECT`). O(1).
+    pub fn seen_unnoticed(&mut self, key: Key<'_>) -> Option<Seen> {
         let found = self.find(key);
         match found {
             Some(_) => self.shard.stats.hits += 1,
@@ -336,6 +361,7 @@ impl<'a> Keyspace<'a> {
         let Some(found) = self.find(key) else { return false };
         self.remove(key, found.handle);
         self.changed(key, 1);
+        self.notify(Class::Generic, "del", key);
         true
     }
 
@@ -356,6 +382,8 @@ impl<'a> Keyspace<'a> {
         self.shard.dbs[self.db].set_deadline(key.hash, found.handle, key.bytes, expires_at_ms);
         self.shard.new_due_ms = self.shard.new_due_ms.min(expires_at_ms.unwrap_or(u64::MAX));
         self.changed(key, 1);
+        let event = if expires_at_ms.is_some() { "expire" } else { "persist" };
+        self.notify(Class::Generic, event, key);
         true
     }
 
@@ -546,6 +574,15 @@ impl<'a> Keyspace<'a> {
 
     /// Sets a key to a string, over whatever it holds. O(bytes).
     pub fn set_string(&mut self, key: Key<'_>, value: &[u8], expires: Expires) {
+        self.fill_string(key, value, expires);
+        self.notify(Class::String, "set", key);
+        if matches!(expires, Expires::At(_)) {
+            self.notify(Class::Generic, "expire", key);
+        }
+    }
+
+    /// The same without a word to those who listen (`DEBUG POPULATE`).
+    pub fn fill_string(&mut self, key: Key<'_>, value: &[u8], expires: Expires) {
         let old = self.find(key);
         self.write_string(key, old, value, expires, Kind::Str);
     }
@@ -590,6 +627,7 @@ impl<'a> Keyspace<'a> {
                 self.store(key, old, NewValue::Inline(Kind::Int, &sum.to_le_bytes()), Expires::Keep);
             }
         }
+        self.notify(Class::String, "incrby", key);
         Ok(sum)
     }
 
@@ -602,12 +640,14 @@ impl<'a> Keyspace<'a> {
             self.check_string_len(tail.len())?;
             // Redis makes a new string of it, which may well be an integer.
             self.write_string(key, None, tail, Expires::Clear, Kind::Str);
+            self.notify(Class::String, "append", key);
             return Ok(tail.len());
         };
         let len = self.string_of(found)?.len();
         let new_len = len.saturating_add(tail.len());
         self.check_string_len(new_len)?;
         self.splice_string(key, found, len, tail);
+        self.notify(Class::String, "append", key);
         Ok(new_len)
     }
 
@@ -646,6 +686,7 @@ impl<'a> Keyspace<'a> {
                 }
             }
         }
+        self.notify(Class::String, "setrange", key);
         Ok(len.max(end))
     }
 

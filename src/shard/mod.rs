@@ -11,6 +11,7 @@ pub mod arena;
 mod collection;
 pub mod db;
 pub mod entry;
+pub mod events;
 mod hashes;
 mod keyspace;
 mod lists;
@@ -23,11 +24,13 @@ pub mod watch;
 mod zsets;
 
 pub use entry::Type;
+pub use events::{Class, Event};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use strings::Condition;
 
 use db::{Db, Object};
+use events::Events;
 use table::NEVER;
 use waiters::Waiters;
 use watch::Watches;
@@ -82,6 +85,8 @@ pub struct ShardSettings {
     pub stream_node: StreamNodeLimit,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
+    /// `notify-keyspace-events`: the classes of events that are published, as [`Class`] numbers them; 0 for none.
+    pub events: u32,
 }
 
 /// A key that a command made worth looking at for those who wait for it.
@@ -103,6 +108,8 @@ pub struct Shard {
     pub watches: Watches,
     /// Keys that the running command filled and somebody waits for.
     pub ready: Vec<ReadyKey>,
+    /// What happened to keys, where somebody wants to know.
+    pub events: Events,
     /// Counters.
     pub stats: ShardStats,
     /// Settings that data structures ask for.
@@ -134,6 +141,7 @@ impl Shard {
             waiters: Waiters::default(),
             watches: Watches::default(),
             ready: Vec::new(),
+            events: Events::default(),
             stats: ShardStats::default(),
             settings,
             new_due_ms: NEVER,
@@ -244,6 +252,13 @@ impl Shard {
         !self.garbage.is_empty()
     }
 
+    /// Whether a command leaves something to be done outside, or for others.
+    #[inline]
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.has_garbage() || !self.ready.is_empty() || !self.events.is_empty()
+    }
+
     /// The earliest time at which a key may be due; [`NEVER`] when no key has a deadline. O(segments).
     #[must_use]
     pub fn next_due_ms(&self) -> u64 {
@@ -282,6 +297,11 @@ impl Shard {
             if !self.watches.is_empty() {
                 let bytes = self.dbs[db].bytes(slot.handle);
                 self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+            }
+            if self.settings.events != 0 {
+                let bytes = self.dbs[db].bytes(slot.handle);
+                let key = entry::Head::of(bytes).key(bytes).to_vec();
+                self.notify(db, Class::Expired, "expired", &key);
             }
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);

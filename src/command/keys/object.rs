@@ -68,7 +68,7 @@ fn encoding(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key).and_then(|_| keys.encoding(key)) {
+    match keys.seen_unnoticed(key).and_then(|_| keys.encoding(key)) {
         Some(name) => out.bulk(name.as_bytes()),
         None => out.null(),
     }
@@ -84,7 +84,7 @@ fn freq(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    if keys.seen(key).is_some() {
+    if keys.seen_unnoticed(key).is_some() {
         return Err(NO_LFU);
     }
     out.null();
@@ -112,7 +112,7 @@ fn idletime(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key).and_then(|_| keys.idle_seconds(key)) {
+    match keys.seen_unnoticed(key).and_then(|_| keys.idle_seconds(key)) {
         Some(seconds) => out.int(seconds as i64),
         None => out.null(),
     }
@@ -126,7 +126,7 @@ fn refcount(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key).and_then(|_| keys.refcount(key)) {
+    match keys.seen_unnoticed(key).and_then(|_| keys.refcount(key)) {
         Some(count) => out.int(count),
         None => out.null(),
     }
