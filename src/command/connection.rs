@@ -246,8 +246,8 @@ fn quit(
     Ok(())
 }
 
-/// Puts the client back to where it was when it connected: database 0, RESP2, no name, replies on, no subscriptions, and
-/// unauthenticated where a password is set. O(1).
+/// Puts the client back to where it was when it connected: database 0, RESP2, no name, replies on, no subscriptions, no
+/// tracking, and unauthenticated where a password is set. O(1).
 ///
 /// Reference: <https://valkey.io/commands/reset/>
 fn reset(
@@ -260,6 +260,7 @@ fn reset(
     let _ = engine.engine().discard(session);
     engine.engine().unwatch(session);
     engine.engine().unsubscribe_all(session);
+    engine.untrack(session);
     session.reset();
     session.set_authenticated(!engine.has_password());
     out.set_protocol(Protocol::Resp2);

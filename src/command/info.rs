@@ -202,7 +202,7 @@ fn clients(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("client_recent_max_input_buffer", &input),
         ("client_recent_max_output_buffer", &output),
         ("blocked_clients", &engine.stats().blocked.load(Relaxed)),
-        ("tracking_clients", &0),
+        ("tracking_clients", &engine.trackers_len()),
         ("clients_in_timeout_table", &timeouts),
         ("total_blocking_keys", &engine.blocking_keys_len()),
         ("total_blocking_keys_on_nokey", &0),
@@ -433,13 +433,14 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
             "active_defrag_key_misses",
             "total_active_defrag_time",
             "current_active_defrag_time",
-            "tracking_total_keys",
-            "tracking_total_items",
-            "tracking_total_prefixes",
-            "unexpected_error_replies",
         ],
     );
+    let (keys, readers) = shards.tracked_len();
     text.fields(&[
+        ("tracking_total_keys", &keys),
+        ("tracking_total_items", &readers),
+        ("tracking_total_prefixes", &engine.prefixes_len()),
+        ("unexpected_error_replies", &0),
         ("total_error_replies", &stats.errors.load(Relaxed)),
         ("dump_payload_sanitizations", &0),
         ("total_reads_processed", &reads),

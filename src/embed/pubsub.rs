@@ -76,6 +76,7 @@ impl Item {
                 message(Some(pattern), channel, payload, false)
             }
             Body::ShardMessage { channel, payload } => message(None, channel, payload, true),
+            Body::Invalidate(_) | Body::RedirectBroken(_) => Item::Other(push.to_reply()),
         }
     }
 }

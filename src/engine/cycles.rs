@@ -4,7 +4,6 @@
 //! none: an idle engine is not woken.
 
 use super::blocking::{Ended, Waiter};
-use super::notices::Notice;
 use super::push::Wakes;
 use super::{Engine, door::Door};
 use crate::clock::Stopwatch;
@@ -272,9 +271,13 @@ impl Round {
         let mut shard = door.enter();
         let step = shard.expire_segment(self.db, self.position.unwrap_or(0), now_ms, REVISIT_MS);
         let garbage = shard.take_garbage();
-        let told = !shard.events.is_empty();
+        let mut notices = Vec::new();
+        if shard.has_notices() {
+            engine.take_notices(&mut shard, &mut notices);
+        }
+        let told = !notices.is_empty();
         if told {
-            engine.lay_down(&mut shard.events.take().into_iter().map(Notice::Event).collect());
+            engine.lay_down(&mut notices);
         }
         drop(shard);
         if told {

@@ -101,6 +101,7 @@ impl<'e> Batch<'e> {
             self.engine.stats().note_error(entry.map(|entry| entry.id), &error);
             out.error(&error.to_string());
         }
+        session.end_caching(entry.is_some_and(|entry| entry.full_name.starts_with("client|")));
         if matches!(flow, Flow::Wait(_)) {
             // The reply is still to come, and so is what CLIENT REPLY SKIP does to it.
             return flow;
@@ -223,19 +224,27 @@ impl<'e> Batch<'e> {
                 let at = command.key_at(argv);
                 let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
                 let mut args = Args::behind(argv, at);
+                let engine = self.engine;
                 let guard = self.hold(index);
                 guard.stats.calls[entry.id] += 1;
                 if guard.waiters.fill_reaches_beyond(key.bytes) && command.flags.has(Flag::Write) {
                     self.leave();
-                    let mut entered = self.engine.enter_to_write(|| std::iter::once(key.bytes), view);
+                    let mut entered = self
+                        .engine
+                        .enter_to_write(|| std::iter::once(key.bytes), view)
+                        .act_for(session.client.id);
                     let (mut keyspace, key) = entered.at(key.bytes);
                     let result = function(&mut keyspace, key, &mut args, out);
                     entered.leave();
                     return result.map(|()| Flow::Done);
                 }
                 let now = Now::At(view.now_ms);
-                let result =
-                    function(&mut guard.keyspace(view.db, now).no_touch(view.no_touch), key, &mut args, out);
+                let client = session.client.id;
+                let mut keyspace = guard.keyspace(view.db, now).no_touch(view.no_touch).act_for(client);
+                let result = function(&mut keyspace, key, &mut args, out);
+                if session.remembers() && command.flags.has(Flag::Read) {
+                    engine.remember(guard, key, session);
+                }
                 if guard.has_news() {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
@@ -249,14 +258,16 @@ impl<'e> Batch<'e> {
                 result.map(|()| Flow::Done)
             }
             Run::Keys(function) => {
-                let mut entered = self.enter(entry, argv, view);
+                let mut entered = self.enter(entry, argv, view).act_for(session.client.id);
                 let result = function(&mut entered, &mut Args::new(argv), out);
+                remember(&mut entered, entry, session, argv);
                 entered.leave();
                 result.map(|()| Flow::Done)
             }
             Run::Wait(function) => {
-                let mut entered = self.enter(entry, argv, view);
+                let mut entered = self.enter(entry, argv, view).act_for(session.client.id);
                 let result = function(&mut entered, &mut Args::new(argv), out);
+                remember(&mut entered, entry, session, argv);
                 let flow = match result {
                     Ok(Some(wait)) => {
                         let waiter = self.engine.wait(&mut entered, wait, Arc::clone(session.client.owner()));
@@ -376,6 +387,15 @@ impl Engine {
             }
         }
         Entered::enter_all(self, view)
+    }
+}
+
+/// Remembers what a client that tracks keys has read by a command.
+#[inline]
+pub(super) fn remember(entered: &mut Entered<'_>, entry: &Entry, session: &Session, argv: &[&[u8]]) {
+    if session.remembers() && entry.command.flags.has(Flag::Read) {
+        let at = entry.command.keys.positions(argv);
+        entered.remember(at.filter_map(|at| argv.get(at).copied()), session);
     }
 }
 

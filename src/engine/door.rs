@@ -11,11 +11,11 @@
 //! A panic inside a shard is a bug of damselfly's and may leave the shard's data half changed. Its door is marked then,
 //! and whoever enters later panics as well, as with the standard library's locks: a bug stops, and is never served.
 
-use super::Engine;
 use super::blocking::Waiter;
 use super::notices::Notice;
 use super::push::Wakes;
 use super::reach::Later;
+use super::{Engine, Session};
 use crate::shard::{Class, Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -109,6 +109,8 @@ pub struct Entered<'e> {
     db: usize,
     now_ms: u64,
     no_touch: bool,
+    /// On whose behalf keys change; 0 for nobody of the registry.
+    client: u64,
     /// Keys that were filled, in the order in which that happened.
     pub(super) ready: VecDeque<ReadyKey>,
     /// What is to be done once the doors are left.
@@ -164,10 +166,11 @@ impl<'e> Entered<'e> {
             db,
             now_ms,
             no_touch,
+            client: 0,
             ready: VecDeque::new(),
             later: Vec::new(),
             notices: Vec::new(),
-            notifies: engine.settings().notify_keyspace_events() != 0,
+            notifies: engine.notifies(),
             last: usize::MAX,
             wakes: Wakes::default(),
             served: Vec::new(),
@@ -211,9 +214,9 @@ impl<'e> Entered<'e> {
             self.take_events(self.last);
             self.last = index;
         }
-        let (now, no_touch) = (Now::At(self.now_ms), self.no_touch);
+        let (now, no_touch, client) = (Now::At(self.now_ms), self.no_touch, self.client);
         let shard = self.shard(index).expect("a command enters the shards of all its keys");
-        (shard.keyspace(db, now).no_touch(no_touch), key)
+        (shard.keyspace(db, now).no_touch(no_touch).act_for(client), key)
     }
 
     /// A shard by its number, where it is entered.
@@ -253,20 +256,22 @@ impl<'e> Entered<'e> {
         }
     }
 
-    /// Takes what happened to keys of one shard behind what was noted so far.
+    /// Takes what happened to keys of one shard behind what was noted so far; the command may have more to say of them.
     fn take_events(&mut self, index: usize) {
-        let events = self.shard(index).map(|shard| shard.events.take());
-        self.notices.extend(events.into_iter().flatten().map(Notice::Event));
+        let (engine, mut notices) = (self.engine, std::mem::take(&mut self.notices));
+        if let Some(shard) = self.shard(index) {
+            engine.take_changed(shard, &mut notices);
+            notices.extend(shard.events.take().into_iter().map(Notice::Event));
+        }
+        self.notices = notices;
     }
 
     /// Takes what happened to keys at the end of a command.
     pub(super) fn gather_events(&mut self) {
         self.take_events(self.last);
         for (_, shard) in &mut self.guards {
-            if !shard.events.is_empty() {
-                let mask = shard.settings.events;
-                shard.events.settle(mask);
-                self.notices.extend(shard.events.take().into_iter().map(Notice::Event));
+            if shard.has_notices() {
+                self.engine.take_notices(shard, &mut self.notices);
             }
         }
     }
@@ -289,8 +294,25 @@ impl<'e> Entered<'e> {
     }
 
     /// Takes the place of a client in what follows.
-    pub(super) fn view_as(&mut self, db: usize, no_touch: bool) {
-        (self.db, self.no_touch) = (db, no_touch);
+    pub(super) fn view_as(&mut self, session: &Session) {
+        (self.db, self.no_touch, self.client) = (session.db, session.no_touch, session.client.id);
+    }
+
+    /// Notes on whose behalf keys change from here on.
+    pub(super) fn act_for(mut self, client: u64) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// Remembers that a client which tracks keys has read these.
+    pub(super) fn remember<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>, session: &Session) {
+        for key in keys {
+            let (index, key) = self.engine.router().route(key);
+            let engine = self.engine;
+            if let Some(shard) = self.shard(index) {
+                engine.remember(shard, key, session);
+            }
+        }
     }
 
     /// Has something done once the doors are left.

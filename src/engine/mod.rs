@@ -19,6 +19,7 @@ mod reach;
 mod route;
 mod session;
 mod stats;
+mod tracking;
 mod transaction;
 mod whole;
 
@@ -32,6 +33,7 @@ pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
 pub use stats::{CommandStats, Rates, Stats, Totals};
+pub use tracking::{Mode, TrackingOptions};
 pub use transaction::Transaction;
 pub use whole::DbFigures;
 
@@ -50,6 +52,7 @@ use notices::Outbox;
 use pubsub::PubSub;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tracking::Trackers;
 
 /// The shards, and all that goes with them. Shared by everyone who uses it.
 pub struct Engine {
@@ -66,6 +69,7 @@ pub struct Engine {
     pause: Pause,
     pubsub: PubSub,
     outbox: Outbox,
+    trackers: Trackers,
     databases: usize,
     started_ms: u64,
     run_id: String,
@@ -114,6 +118,7 @@ impl Engine {
             pause: Pause::default(),
             pubsub: PubSub::default(),
             outbox: Outbox::default(),
+            trackers: Trackers::default(),
             databases,
             run_id: run_id[..40].to_owned(),
             memory_peak: AtomicUsize::new(0),
@@ -193,6 +198,10 @@ impl Engine {
         &self.outbox
     }
 
+    fn trackers(&self) -> &Trackers {
+        &self.trackers
+    }
+
     /// How many databases there are.
     #[must_use]
     pub fn databases(&self) -> usize {
@@ -237,6 +246,7 @@ impl Engine {
     pub fn disconnect(&self, session: &mut Session) {
         self.clients.remove(&session.client.id);
         self.forget_subscriptions(&session.client);
+        Reach::outside(self).untrack(session);
         self.unwatch(session);
         if let Some(waiter) = session.client.waiter() {
             session.client.set_waiter(None);

@@ -1,6 +1,7 @@
 //! What a command has to tell clients, from inside its shards to the moment when it has left them.
 //!
-//! What it tells are messages that it published, and what it did to keys (`notify-keyspace-events`).
+//! What it tells are messages that it published, what it did to keys (`notify-keyspace-events`), and that keys have
+//! changed which clients may have in a cache (`CLIENT TRACKING`).
 //!
 //! 1. Inside, a notice is noted ([`Entered`](super::Entered)); handing it to anybody would keep others out of the shard.
 //! 2. Before the shards are left, the notices are laid down in the [`Outbox`]: so they lie there in the order in which
@@ -14,8 +15,9 @@
 use super::Engine;
 use super::pubsub::World;
 use super::push::Wakes;
+use super::tracking::Broadcast;
 use crate::config::{Settings, events};
-use crate::shard::Event;
+use crate::shard::{Changed, Event, Shard};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
@@ -26,6 +28,10 @@ pub(super) enum Notice {
     Message { world: World, channel: Box<[u8]>, payload: Box<[u8]> },
     /// Something happened to a key.
     Event(Event),
+    /// A key has changed that clients may have in a cache.
+    Changed(Changed),
+    /// All keys may have changed.
+    Flushed,
 }
 
 /// Notices on their way.
@@ -36,6 +42,31 @@ pub(super) struct Outbox {
 }
 
 impl Engine {
+    /// Whether anybody wants to know what happens to keys.
+    #[inline]
+    pub(super) fn notifies(&self) -> bool {
+        self.trackers_len() > 0 || self.settings().notify_keyspace_events() != 0
+    }
+
+    /// Takes the changes of a shard's keys that clients may have in a cache.
+    pub(super) fn take_changed(&self, shard: &mut Shard, notices: &mut Vec<Notice>) {
+        if shard.tracked.has_changed() {
+            let changed = shard.tracked.take_changed();
+            self.forgot_keys(changed.iter().filter(|changed| !changed.readers.is_empty()).count());
+            notices.extend(changed.into_iter().map(Notice::Changed));
+        }
+    }
+
+    /// Takes what a shard has to tell at the end of a command.
+    pub(super) fn take_notices(&self, shard: &mut Shard, notices: &mut Vec<Notice>) {
+        self.take_changed(shard, notices);
+        if !shard.events.is_empty() {
+            let mask = shard.settings.events;
+            shard.events.settle(mask);
+            notices.extend(shard.events.take().into_iter().map(Notice::Event));
+        }
+    }
+
     /// Lays notices down to be posted, in their order.
     pub(super) fn lay_down(&self, notices: &mut Vec<Notice>) {
         self.outbox().notices.lock().extend(notices.drain(..));
@@ -49,14 +80,18 @@ impl Engine {
             if notices.is_empty() {
                 return;
             }
+            let mut broadcast = Broadcast::default();
             for notice in notices {
                 match notice {
                     Notice::Message { world, channel, payload } => {
                         self.post(world, &channel, &payload, wakes);
                     }
                     Notice::Event(event) => self.post_event(&event, wakes),
+                    Notice::Changed(changed) => self.post_changed(changed, &mut broadcast, wakes),
+                    Notice::Flushed => self.post_flushed(wakes),
                 }
             }
+            self.post_broadcast(broadcast, wakes);
         }
     }
 

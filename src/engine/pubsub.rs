@@ -258,13 +258,8 @@ impl Engine {
     /// Publishes a message, and leaves waking to the caller.
     pub(super) fn post(&self, world: World, channel: &[u8], payload: &[u8], wakes: &mut Wakes) -> usize {
         let pubsub = self.pubsub();
-        let hard_bytes = match self.settings().output_limit_pubsub().hard_bytes {
-            0 => u64::MAX,
-            limit => limit,
-        };
-        // What the client has not read yet counts with what it is given.
-        let room =
-            |client: &Client| hard_bytes.saturating_sub(client.output_bytes.load(Ordering::Relaxed) as u64);
+        let hard_bytes = self.settings().output_limit_pubsub().hard_bytes;
+        let room = |client: &Client| client.room(hard_bytes);
         if world == World::Shard {
             let body = Body::ShardMessage { channel, payload };
             return pubsub.shard.get(channel).map_or(0, |topic| topic.post(body, room, wakes));
@@ -334,6 +329,14 @@ impl Client {
     pub(super) fn push(&self, push: &Push<'_>, room: u64) -> bool {
         let protocol = if self.resp.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
         self.owner().push(protocol, push, room)
+    }
+
+    /// How much may wait for the client beside what it has not read yet, under a limit where 0 is none.
+    pub(super) fn room(&self, hard_bytes: u64) -> u64 {
+        match hard_bytes {
+            0 => u64::MAX,
+            limit => limit.saturating_sub(self.output_bytes.load(Ordering::Relaxed) as u64),
+        }
     }
 
     /// Shows how much the client subscribes to; how much that is in all.

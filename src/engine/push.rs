@@ -1,4 +1,4 @@
-//! What a client is told without having asked at that moment: messages of Pub/Sub.
+//! What a client is told without having asked at that moment: messages of Pub/Sub, and that keys have changed.
 //!
 //! A [`Push`] is made once for everybody who gets it. It is handed to each client's owner ([`Notify::push`]) from the
 //! thread on which it arose; the owner keeps it, in the form that it needs, until its own thread comes for it. The
@@ -41,7 +41,14 @@ pub enum Body<'a> {
         /// What was published.
         payload: &'a [u8],
     },
+    /// These keys have changed; `None` for all keys. In RESP2 it is a message on a channel.
+    Invalidate(Option<&'a [&'a [u8]]>),
+    /// The client of this number, which invalidations were to go to, is gone.
+    RedirectBroken(u64),
 }
+
+/// Where RESP2 clients are told of changed keys.
+const INVALIDATE_CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// A message on its way to one client or to many.
 #[derive(Debug)]
@@ -97,6 +104,28 @@ impl<'a> Push<'a> {
             Body::ShardMessage { channel, payload } => write_message(out, b"smessage", &[channel], payload),
             Body::PatternMessage { pattern, channel, payload } => {
                 write_message(out, b"pmessage", &[pattern, channel], payload);
+            }
+            Body::Invalidate(keys) => {
+                if out.protocol() == Protocol::Resp3 {
+                    out.push(2);
+                    out.bulk(b"invalidate");
+                } else {
+                    out.push(3);
+                    out.bulk(b"message");
+                    out.bulk(INVALIDATE_CHANNEL);
+                }
+                match keys {
+                    Some(keys) => {
+                        out.array(keys.len());
+                        keys.iter().for_each(|key| out.bulk(key));
+                    }
+                    None => out.null(),
+                }
+            }
+            Body::RedirectBroken(client) => {
+                out.push(2);
+                out.bulk(b"tracking-redir-broken");
+                out.int(client as i64);
             }
         }
     }

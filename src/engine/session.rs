@@ -7,6 +7,7 @@ use super::Engine;
 use super::blocking::{Ended, Waiter};
 use super::pubsub::Subscriptions;
 use super::push::Notify;
+use super::tracking::{State, Tracking};
 use super::transaction::{Transaction, Watching};
 use crate::reply::Protocol;
 use parking_lot::Mutex;
@@ -79,6 +80,8 @@ pub struct Client {
     pub(super) subscribed: [AtomicU32; 3],
     /// Those channels and patterns.
     pub(super) subscriptions: Mutex<Subscriptions>,
+    /// How it tracks keys.
+    pub(super) tracking: State,
     /// `CLIENT NO-EVICT on`.
     pub no_evict: AtomicBool,
     /// `CLIENT NO-TOUCH on`.
@@ -117,6 +120,7 @@ impl Client {
             watched: AtomicU32::new(0),
             subscribed: Default::default(),
             subscriptions: Mutex::default(),
+            tracking: State::default(),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
@@ -196,6 +200,8 @@ pub struct Session {
     /// What was pushed to the client goes in front of the reply of the command that has just run, where pushes go
     /// behind it otherwise. Whoever sends replies looks at this, and takes it back.
     pub pushes_first: bool,
+    /// How it tracks keys.
+    pub(super) tracking: Tracking,
     /// Keys that the next `EXEC` depends on.
     pub(super) watching: Option<Box<Watching>>,
 }
@@ -214,6 +220,7 @@ impl Session {
             transaction: None,
             subscribed: false,
             pushes_first: false,
+            tracking: Tracking::default(),
             watching: None,
         }
     }

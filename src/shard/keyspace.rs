@@ -153,6 +153,8 @@ pub struct Keyspace<'a> {
     pub(super) now: Now<'a>,
     /// Whether reads leave idle times alone (`CLIENT NO-TOUCH`).
     no_touch: bool,
+    /// The client on whose behalf keys change; 0 for nobody of the registry.
+    client: u64,
 }
 
 /// A key that was found: its place and its head.
@@ -164,13 +166,21 @@ pub(super) struct Found {
 
 impl<'a> Keyspace<'a> {
     pub(super) fn new(shard: &'a mut Shard, db: usize, now: Now<'a>) -> Self {
-        Self { shard, db, now, no_touch: false }
+        Self { shard, db, now, no_touch: false, client: 0 }
     }
 
     /// Leaves idle times alone from here on.
     #[must_use]
     pub fn no_touch(mut self, no_touch: bool) -> Self {
         self.no_touch = no_touch;
+        self
+    }
+
+    /// Changes keys on a client's behalf from here on.
+    #[must_use]
+    #[inline]
+    pub fn act_for(mut self, client: u64) -> Self {
+        self.client = client;
         self
     }
 
@@ -203,12 +213,15 @@ impl<'a> Keyspace<'a> {
         Some(Found { handle, head })
     }
 
-    /// Counts changes of a key, and tells those who watch it.
+    /// Counts changes of a key, and tells those who watch it or have it in a cache.
     #[inline]
     pub(super) fn changed(&mut self, key: Key<'_>, times: u64) {
         self.shard.stats.dirty += times;
         if !self.shard.watches.is_empty() {
             self.shard.watches.touch(self.db, key.bytes);
+        }
+        if !self.shard.tracked.is_idle() {
+            self.shard.tracked.touch(key.bytes, key.hash, self.client);
         }
     }
 
@@ -218,6 +231,10 @@ impl<'a> Keyspace<'a> {
         if !self.shard.watches.is_empty() {
             let bytes = self.shard.dbs[self.db].bytes(handle);
             self.shard.watches.touch(self.db, Head::of(bytes).key(bytes));
+        }
+        if !self.shard.tracked.is_idle() {
+            let bytes = self.shard.dbs[self.db].bytes(handle);
+            self.shard.tracked.touch(Head::of(bytes).key(bytes), hash, self.client);
         }
         if self.shard.settings.events != 0 {
             let bytes = self.shard.dbs[self.db].bytes(handle);

@@ -19,6 +19,7 @@ mod sets;
 mod streams;
 mod strings;
 pub mod table;
+pub mod tracking;
 pub mod waiters;
 pub mod watch;
 mod zsets;
@@ -28,10 +29,12 @@ pub use events::{Class, Event};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use strings::Condition;
+pub use tracking::Changed;
 
 use db::{Db, Object};
 use events::Events;
 use table::NEVER;
+use tracking::Tracked;
 use waiters::Waiters;
 use watch::Watches;
 
@@ -106,6 +109,8 @@ pub struct Shard {
     pub waiters: Waiters,
     /// Who wants to know of their changes.
     pub watches: Watches,
+    /// Keys that clients may have in a cache.
+    pub tracked: Tracked,
     /// Keys that the running command filled and somebody waits for.
     pub ready: Vec<ReadyKey>,
     /// What happened to keys, where somebody wants to know.
@@ -140,6 +145,7 @@ impl Shard {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             waiters: Waiters::default(),
             watches: Watches::default(),
+            tracked: Tracked::default(),
             ready: Vec::new(),
             events: Events::default(),
             stats: ShardStats::default(),
@@ -256,7 +262,14 @@ impl Shard {
     #[inline]
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.has_garbage() || !self.ready.is_empty() || !self.events.is_empty()
+        self.has_garbage() || !self.ready.is_empty() || self.has_notices()
+    }
+
+    /// Whether there is something to tell clients.
+    #[inline]
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
+        !self.events.is_empty() || self.tracked.has_changed()
     }
 
     /// The earliest time at which a key may be due; [`NEVER`] when no key has a deadline. O(segments).
@@ -297,6 +310,10 @@ impl Shard {
             if !self.watches.is_empty() {
                 let bytes = self.dbs[db].bytes(slot.handle);
                 self.watches.touch(db, entry::Head::of(bytes).key(bytes));
+            }
+            if !self.tracked.is_idle() {
+                let bytes = self.dbs[db].bytes(slot.handle);
+                self.tracked.touch(entry::Head::of(bytes).key(bytes), slot.hash, 0);
             }
             if self.settings.events != 0 {
                 let bytes = self.dbs[db].bytes(slot.handle);

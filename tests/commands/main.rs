@@ -15,6 +15,7 @@ mod set;
 mod sort;
 mod stream;
 mod string;
+mod tracking;
 mod transaction;
 mod zset;
 

@@ -4,7 +4,7 @@ use super::{Kind, USER};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
-use crate::engine::{Client, Reach, Session};
+use crate::engine::{Client, Mode, Reach, Session};
 use crate::reply::Sink;
 use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
@@ -120,7 +120,11 @@ impl<'a> Viewer<'a> {
             usize::from(output_bytes > 0),
         );
         line.extend_from_slice(USER);
-        let _ = write!(line, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));
+        let redirect = match client.tracking_mode().is_on() {
+            true => client.tracking_redirect() as i64,
+            false => -1,
+        };
+        let _ = write!(line, " redir={redirect} resp={} lib-name=", client.resp.load(Relaxed));
         line.extend_from_slice(&labels.lib_name);
         line.extend_from_slice(b" lib-ver=");
         line.extend_from_slice(&labels.lib_ver);
@@ -129,11 +133,15 @@ impl<'a> Viewer<'a> {
 
     /// A letter for each state, in the order of Redis; `N` for none.
     fn flags(&self, client: &Client, myself: bool) -> String {
+        let tracking = client.tracking_mode();
         let blocked = client.waiter().is_some_and(|waiter| !waiter.has_ended());
         let letters: String = [
             ('P', client.subscriptions_len() > 0),
             ('x', client.queued.load(Relaxed) >= 0),
             ('b', blocked),
+            ('t', tracking.is_on()),
+            ('R', tracking.has(Mode::BROKEN)),
+            ('B', tracking.has(Mode::BCAST)),
             ('c', myself && self.session.closing),
             ('U', client.peer.unix),
             ('e', client.no_evict.load(Relaxed)),
