@@ -27,17 +27,20 @@
 //! | [`command`] | what each command means: a row and a function |
 //! | [`shard`] | one shard's data: table, arena, entries, expiry, who waits |
 //! | [`value`] | the structures that values are |
-//! | [`reply`], [`clock`], [`config`], [`glob`] | leaves that any room may use |
+//! | [`rdb`] | values to the bytes of `DUMP`, and back |
+//! | [`reply`], [`clock`], [`config`], [`double`], [`glob`] | leaves that any room may use |
 //!
 //! `docs/architecture.md` tells the whole, `docs/commands.md` lists the commands.
 
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod double;
 pub mod embed;
 pub mod engine;
 pub mod glob;
 pub mod process;
+pub mod rdb;
 pub mod reply;
 #[cfg(feature = "server")]
 pub mod server;

@@ -829,3 +829,51 @@ fn keys_with_deadlines_expire_by_themselves_in_real_time() {
     }
     assert_eq!(db.dbsize().unwrap(), 0, "nobody looked at them, and they went all the same");
 }
+
+/// A removal that takes a huge value along; whether it is one is up to what stands under `k`.
+type Removal = fn(&Damselfly);
+
+#[test]
+fn huge_collections_are_freed_in_the_background_however_they_go() {
+    const MANY: u64 = 50_000;
+    let removals: &[(&str, Removal)] = &[
+        ("DEL", |db| assert!(db.del("k").unwrap())),
+        ("UNLINK", |db| assert!(db.unlink("k").unwrap())),
+        ("SET", |db| db.set("k", "v").unwrap()),
+        ("RENAME", |db| {
+            db.set("j", "v").unwrap();
+            db.rename("j", "k").unwrap();
+        }),
+        ("SUNIONSTORE", |db| assert_eq!(db.sunionstore("k", ["none"]).unwrap(), 0)),
+        ("EXPIRE", |db| assert!(db.expire("k", Duration::ZERO).unwrap())),
+        ("FLUSHALL", |db| db.flush_all().unwrap()),
+    ];
+    let names = || (0..MANY).map(|number| format!("member:{number}"));
+    let fill = |db: &Damselfly, kind: &str| match kind {
+        "set" => assert_eq!(db.set_of("k").add(names()).unwrap(), MANY),
+        _ => assert_eq!(db.rpush("k", names()).unwrap(), MANY),
+    };
+    let freed_after = |db: &Damselfly, what: &str, remove: &dyn Fn(&Damselfly)| {
+        let before = db.engine().cycles().freeing().1;
+        remove(db);
+        let deadline = SystemTime::now() + Duration::from_secs(20);
+        while db.engine().cycles().freeing().1 == before {
+            assert!(SystemTime::now() < deadline, "{what} frees nothing in the background");
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    for kind in ["set", "list"] {
+        for (name, remove) in removals {
+            let db = Damselfly::in_memory();
+            fill(&db, kind);
+            freed_after(&db, &format!("{name} of a {kind}"), &|db| remove(db));
+        }
+    }
+    for count in [MANY, MANY - 10] {
+        let db = Damselfly::in_memory();
+        fill(&db, "set");
+        freed_after(&db, "SPOP", &|db| {
+            assert_eq!(db.set_of("k").pop_count(count).unwrap().len() as u64, count);
+        });
+    }
+}

@@ -726,7 +726,7 @@ fn plays(steps: &[Step], shards: u32) -> Result<(), String> {
             }
         }
     }
-    for client in clients.values() {
+    for client in clients.values_mut() {
         engine.disconnect(&mut client.session);
     }
     let blocked = engine.stats().blocked.load(Ordering::Relaxed);

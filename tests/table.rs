@@ -69,8 +69,8 @@ fn arity_covers_the_key_positions() {
         let name_words = entry.full_name.split('|').count();
         assert!(least >= name_words, "{}", entry.full_name);
         let reaches = match command.keys {
-            Keys::None => continue,
-            Keys::At(at) | Keys::Counted(at) => at,
+            Keys::None | Keys::Streams => continue,
+            Keys::At(at) | Keys::Counted(at) | Keys::FirstAndCounted(at) => at,
             Keys::Range { first, last, .. } => first.max(usize::try_from(last).unwrap_or(0)),
         };
         assert!(reaches >= name_words, "{}: a key where the name stands", entry.full_name);
@@ -190,6 +190,8 @@ fn references_name_commands_that_exist() {
 fn methods() -> BTreeMap<String, String> {
     let mut methods = BTreeMap::new();
     for (_, text) in sources("src/embed") {
+        let handles = handles(&text);
+        let mut receiver = "db".to_owned();
         let mut command: Option<String> = None;
         let mut lines = text.lines().map(str::trim);
         while let Some(line) = lines.next() {
@@ -204,8 +206,11 @@ fn methods() -> BTreeMap<String, String> {
                     signature.push_str(next);
                 }
                 if let Some(command) = command.take() {
-                    methods.entry(command).or_insert_with(|| call(&signature));
+                    methods.entry(command).or_insert_with(|| format!("{receiver}.{}", call(&signature)));
                 }
+            } else if let Some(named) = line.strip_prefix("impl") {
+                let handle = handles.iter().find(|(kind, _)| named.contains(&format!(" {kind}<")));
+                receiver = handle.map_or_else(|| "db".to_owned(), |(_, method)| format!("db.{method}(key)"));
             } else if !line.starts_with("///") && !line.starts_with("#[") {
                 command = None;
             }
@@ -214,7 +219,20 @@ fn methods() -> BTreeMap<String, String> {
     methods
 }
 
-/// A method's signature as a call: `set<K>(&self, key: K, value: V)` is `db.set(key, value)`.
+/// The handles on one key that a file's methods give: `pub fn set_of(&self, key: …) -> Set<'_>` is (`Set`, `set_of`).
+fn handles(text: &str) -> Vec<(String, String)> {
+    let handle = |line: &str| {
+        let signature = line.trim().strip_prefix("pub fn ")?;
+        let (front, kind) = signature.split_once(" -> ")?;
+        let (kind, _) = kind.split_once("<'")?;
+        let name = front.split(['(', '<']).next()?;
+        (front.contains("key: ") && kind.chars().all(char::is_alphanumeric))
+            .then(|| (kind.to_owned(), name.to_owned()))
+    };
+    text.lines().filter_map(handle).collect()
+}
+
+/// A method's signature as a call: `set<K>(&self, key: K, value: V)` is `set(key, value)`.
 fn call(signature: &str) -> String {
     let name = signature.split(['(', '<']).next().unwrap_or_default();
     let (mut depth, mut generic, mut inside) = (0, 0, String::new());
@@ -236,7 +254,7 @@ fn call(signature: &str) -> String {
         .filter_map(|parameter| parameter.split_once(':'))
         .map(|(name, _)| name.trim())
         .collect();
-    format!("db.{name}({})", parameters.join(", "))
+    format!("{name}({})", parameters.join(", "))
 }
 
 /// Commands that share a method with another one: that one's name, or the call itself.
@@ -249,6 +267,14 @@ const SHARED: &[(&str, &str)] = &[
     ("setex", SET_WITH),
     ("psetex", SET_WITH),
     ("setnx", SET_WITH),
+    ("sort_ro", "sort"),
+    ("zrangebylex", "zrange"),
+    ("zrangebyscore", "zrange"),
+    ("zremrangebylex", "zremrangebyrank"),
+    ("zremrangebyscore", "zremrangebyrank"),
+    ("zrevrange", "zrange"),
+    ("zrevrangebylex", "zrange"),
+    ("zrevrangebyscore", "zrange"),
 ];
 const SET_WITH: &str = "db.set_with(key, value, options)";
 
@@ -276,6 +302,7 @@ const DIFFERS: &[(&str, &str)] = &[
     ("memory|stats", "There is no start-up memory; tables are the overhead."),
     ("memory|usage", "Sizes are known, so `SAMPLES` changes nothing."),
     ("shutdown", "`SAVE` fails unless `FORCE` is given: this version does not save."),
+    ("srandmember", "Repeated draws that would outgrow `proto-max-bulk-len` are refused."),
 ];
 
 fn document() -> String {
@@ -347,12 +374,12 @@ fn docs_commands_md_is_what_the_table_says() {
 
 #[test]
 fn signatures_become_calls() {
-    assert_eq!(call("get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {"), "db.get(key)");
+    assert_eq!(call("get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {"), "get(key)");
     assert_eq!(
         call(
             "mset<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, pairs: impl IntoIterator<Item = (K, V)>,) -> Result<()> {"
         ),
-        "db.mset(pairs)"
+        "mset(pairs)"
     );
-    assert_eq!(call("scan(&self) -> Scan {"), "db.scan()");
+    assert_eq!(call("scan(&self) -> Scan {"), "scan()");
 }

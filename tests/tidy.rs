@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms that it may use. `reply`, `clock` and `glob` are leaves, and stand here like the others.
+/// Each room with the rooms that it may use. `reply`, `clock`, `double` and `glob` are leaves, and stand here like the others.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("double", &[]),
     ("glob", &[]),
     ("reply", &[]),
     ("process", &[]),
-    ("value", &[]),
-    ("wire", &["reply"]),
+    ("value", &["double"]),
+    ("rdb", &["value", "double"]),
+    ("wire", &["double", "reply"]),
     ("config", &["glob"]),
-    ("shard", &["value", "clock"]),
+    ("shard", &["value", "rdb", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.
-    ("command", &["engine", "shard", "value", "config", "clock", "glob", "reply", "process"]),
+    ("command", &["engine", "shard", "rdb", "value", "config", "clock", "glob", "reply", "process"]),
     ("engine", &["command", "shard", "value", "config", "clock", "glob", "reply", "process"]),
     ("embed", &["engine", "command", "shard", "value", "config", "clock", "glob", "reply"]),
     ("server", &["engine", "wire", "config", "clock", "reply", "process"]),

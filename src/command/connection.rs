@@ -1,18 +1,16 @@
 //! Connection commands: how a client introduces itself, proves who it is, chooses a database, and leaves.
 //!
-//! There is one user, `default`, whose password is `requirepass`. Whether a client has to authenticate is decided when
-//! it connects and when it says `RESET`; see [`Engine::must_authenticate`].
+//! Whether a client has to authenticate is decided when it connects and when it says `RESET`; see
+//! [`Engine::must_authenticate`](crate::engine::Engine::must_authenticate).
 
 use super::args::{Args, parse_int};
 use super::client::{set_name, validate_name};
 use super::error::CommandError;
 use super::info::REDIS_VERSION;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
+use crate::engine::acl::{Context, DEFAULT};
 use crate::engine::{Reach, Session};
 use crate::reply::{Protocol, Sink};
-
-/// The one user there is.
-pub(super) const USER: &[u8] = b"default";
 
 /// The family's rows.
 pub const COMMANDS: &[Command] = &[
@@ -113,31 +111,32 @@ fn auth(
     let second = args.try_next();
     args.end()?;
     match second {
-        Some(password) => authenticate(session, engine, first, password)?,
-        None if !engine.has_password() => {
+        Some(password) => authenticate(session, engine, args, first, password)?,
+        None if engine.acl().default_user().rules().needs_no_password() => {
             return Err(CommandError::text(
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?",
             ));
         }
-        None => authenticate(session, engine, USER, first)?,
+        None => authenticate(session, engine, args, DEFAULT, first)?,
     }
     out.ok();
     Ok(())
 }
 
-/// Without a password the user takes any.
 fn authenticate(
     session: &mut Session,
     engine: &mut Reach<'_, '_>,
+    args: &Args<'_>,
     user: &[u8],
     password: &[u8],
 ) -> Result<(), CommandError> {
-    if user != USER || engine.has_password() && !engine.is_password(password) {
-        return Err(CommandError::WrongPass);
+    if engine.authenticate(session, user, password) {
+        return Ok(());
     }
-    session.set_authenticated(true);
-    Ok(())
+    let context = if engine.is_inside() { Context::Multi } else { Context::TopLevel };
+    engine.note_failed_auth(session, args.argv(), context, user);
+    Err(CommandError::WrongPass)
 }
 
 /// Switches the protocol, and on the way authenticates and names the client; replies with what this server is, in the
@@ -172,7 +171,7 @@ fn hello(
         }
     }
     if let Some((user, password)) = login {
-        authenticate(session, engine, user, password)?;
+        authenticate(session, engine, args, user, password)?;
     }
     if !session.authenticated {
         return Err(CommandError::text(
@@ -262,7 +261,7 @@ fn reset(
     engine.engine().unsubscribe_all(session);
     engine.untrack(session);
     session.reset();
-    session.set_authenticated(!engine.has_password());
+    engine.forget_user(session);
     out.set_protocol(Protocol::Resp2);
     out.simple("RESET");
     Ok(())

@@ -59,6 +59,8 @@ pub enum CommandError {
     UnknownSubcommand(String, &'static str),
     /// The client subscribes, and speaks RESP2. Carries the command's name as the client sees it.
     Subscribed(&'static str),
+    /// Memory is used up, and the command may take more.
+    OutOfMemory,
     /// The command needs authentication.
     NoAuth,
     /// Wrong user or password.
@@ -106,6 +108,7 @@ impl fmt::Display for CommandError {
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::InvalidExpire(command) => {

@@ -7,6 +7,7 @@
 use super::args::Args;
 use super::error::CommandError;
 use super::table::{Entry, TABLE};
+use crate::engine::acl::Reason;
 use crate::engine::{Engine, Reach, Session, World};
 use crate::process;
 use crate::reply::Sink;
@@ -318,7 +319,7 @@ fn memory(text: &mut Text, engine: &mut Reach<'_, '_>) {
     text.field("used_memory_vm_total_human", "0B");
     text.absent("0", &["used_memory_functions", "used_memory_scripts"]);
     text.field("used_memory_scripts_human", "0B");
-    text.bytes("maxmemory", setting(engine, "maxmemory").parse().unwrap_or(0));
+    text.bytes("maxmemory", engine.settings().maxmemory() as u64);
     let (pending, freed) = engine.cycles().freeing();
     text.fields(&[
         ("maxmemory_policy", &setting(engine, "maxmemory-policy")),
@@ -383,7 +384,7 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
     let stats = engine.stats();
     let totals = shards.totals();
     let rates = stats.rates(shards);
-    let denied = stats.error_codes.get("WRONGPASS").map_or(0, |count| *count);
+    let denied = |reason| engine.acl().log().denied(reason).load(Relaxed);
     let threaded = engine.settings().io_threads_effective() > 1;
     let (reads, writes) = (stats.reads.load(Relaxed), stats.writes.load(Relaxed));
     text.fields(&[
@@ -402,13 +403,17 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("rejected_connections", &stats.connections_rejected.load(Relaxed)),
     ]);
     text.absent("0", &["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    text.fields(&[("expired_keys", &totals.expired), ("expired_stale_perc", &"0.00")]);
+    text.fields(&[
+        ("expired_keys", &totals.expired),
+        ("expired_fields", &totals.expired_fields),
+        ("expired_stale_perc", &"0.00"),
+        ("evicted_keys", &totals.evicted),
+    ]);
     text.absent(
         "0",
         &[
             "expired_time_cap_reached_count",
             "expire_cycle_cpu_milliseconds",
-            "evicted_keys",
             "evicted_clients",
             "total_eviction_exceeded_time",
             "current_eviction_exceeded_time",
@@ -449,7 +454,10 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("io_threaded_writes_processed", if threaded { &writes } else { &0 }),
         ("reply_buffer_shrinks", &0),
         ("reply_buffer_expands", &0),
-        ("acl_access_denied_auth", &denied),
+        ("acl_access_denied_auth", &denied(Reason::Auth)),
+        ("acl_access_denied_cmd", &denied(Reason::Command)),
+        ("acl_access_denied_key", &denied(Reason::Key)),
+        ("acl_access_denied_channel", &denied(Reason::Channel)),
     ]);
     text.absent("0", &["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }

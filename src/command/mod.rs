@@ -4,6 +4,7 @@
 //! reads its arguments fully, then asks the keyspace, then answers through the sink. It knows no sockets and does no
 //! routing; which shards are entered follows from its row.
 
+pub mod acl;
 pub mod args;
 pub mod bitmap;
 pub mod client;
@@ -18,6 +19,7 @@ pub mod introspect;
 pub mod keys;
 pub mod list;
 pub mod pubsub;
+mod scan;
 pub mod server;
 pub mod set;
 pub mod sort;

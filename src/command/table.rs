@@ -30,6 +30,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::server::COMMANDS,
     super::introspect::COMMANDS,
     super::config::COMMANDS,
+    super::acl::COMMANDS,
     super::debug::COMMANDS,
 ];
 
@@ -159,6 +160,10 @@ pub enum Keys {
     },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// One key behind the name, a number at this position, then that many keys more.
+    FirstAndCounted(usize),
+    /// The first half of what stands behind the word `STREAMS`, as `XREAD` has it.
+    Streams,
 }
 
 impl Keys {
@@ -172,6 +177,7 @@ impl Keys {
     /// The positions of the keys in `argv`; empty where the arguments do not fit (the handler will say why).
     pub fn positions(self, argv: &[&[u8]]) -> impl Iterator<Item = usize> + use<> {
         let argc = argv.len();
+        let front = matches!(self, Keys::FirstAndCounted(_)).then_some(1);
         let (first, end, step) = match self {
             Keys::None => (1, 1, 1),
             Keys::At(at) => (at, at + 1, 1),
@@ -183,14 +189,42 @@ impl Keys {
                 };
                 (first, end, step)
             }
-            Keys::Counted(at) => {
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => {
                 let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
                 let count = usize::try_from(count).unwrap_or(0).min(argc.saturating_sub(at + 1));
                 (at + 1, at + 1 + count, 1)
             }
+            Keys::Streams => {
+                let first = streams_at(argv).unwrap_or(argc);
+                (first, first + (argc - first) / 2, 1)
+            }
         };
-        (first..end.min(argc)).step_by(step)
+        front.into_iter().chain((first..end.min(argc)).step_by(step))
     }
+}
+
+/// Where the first key of `XREAD` or `XREADGROUP` stands: behind `STREAMS`, which ends the options. `None` where they do
+/// not lead there; the command refuses that.
+#[must_use]
+pub fn streams_at(argv: &[&[u8]]) -> Option<usize> {
+    let mut at = 1;
+    while let Some(word) = argv.get(at) {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let more = argv.len() - at - 1;
+        if is("STREAMS") && more > 0 {
+            return Some(at + 1);
+        }
+        at += if (is("BLOCK") || is("COUNT")) && more > 0 {
+            2
+        } else if is("GROUP") && more > 1 {
+            3
+        } else if is("NOACK") {
+            1
+        } else {
+            return None;
+        };
+    }
+    None
 }
 
 /// A command that may have to wait.

@@ -11,10 +11,15 @@ mod rows;
 mod settings;
 mod value;
 
-pub use file::ConfigText;
-pub use rows::{Allowed, Change, Config, Group, LogFormat, LogLevel, ROWS, Row};
+pub use file::{ConfigText, UserLine};
+pub use rows::{
+    Allowed, Change, Config, EvictionPolicy, Group, LogFormat, LogLevel, PubSubDefault, ROWS, Row,
+};
 pub use settings::{RewriteError, SetError, Settings};
 pub use value::{Kind, OutputLimit, OutputLimits, ValueError, events};
+
+pub(crate) use file::{read, replace, split_words};
+pub(crate) use value::quoted_bytes;
 
 use crate::glob;
 use rows::default_value;
@@ -97,6 +102,10 @@ pub enum Problem {
     IncludeWantsAFile,
     /// Files include each other.
     IncludesTooDeep,
+    /// What access control has against a user.
+    User(String),
+    /// Users stand in the configuration file though there is an ACL file.
+    UsersBesideFile,
 }
 
 impl fmt::Display for Problem {
@@ -118,6 +127,10 @@ impl fmt::Display for Problem {
             Problem::Included { file, error } => write!(out, "cannot read '{file}': {}", cause(error)),
             Problem::IncludeWantsAFile => out.write_str("include takes one file"),
             Problem::IncludesTooDeep => out.write_str("files include each other too deeply"),
+            Problem::User(reason) => out.write_str(reason),
+            Problem::UsersBesideFile => {
+                out.write_str("users are defined here and in the aclfile; there can be only one place")
+            }
         }
     }
 }
@@ -195,7 +208,8 @@ impl Config {
         file: Option<&ConfigText>,
     ) -> Result<Self, ConfigError> {
         let mut draft = Draft { values: ROWS.iter().map(default_value).collect() };
-        for directive in file.map(file::directives).transpose()?.unwrap_or_default() {
+        let contents = file.map(file::contents).transpose()?.unwrap_or_default();
+        for directive in contents.directives {
             draft.take(directive.source, &directive.name, &directive.words)?;
         }
         for (variable, text) in variables(environment)? {
@@ -205,7 +219,8 @@ impl Config {
         for (name, text) in flags {
             draft.take(Source::Flag(name.clone()), name, std::slice::from_ref(text))?;
         }
-        Ok(Self::of(&draft.values, file.and_then(|file| file.path.clone())))
+        let users = contents.users;
+        Ok(Self { users, ..Self::of(&draft.values, file.and_then(|file| file.path.clone())) })
     }
 
     /// Sets one setting by its redis.conf name.
@@ -215,7 +230,8 @@ impl Config {
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), ConfigError> {
         let mut draft = Draft { values: self.values() };
         draft.take(Source::Program, name, &[text.to_owned()])?;
-        *self = Self::of(&draft.values, self.file.take());
+        let users = std::mem::take(&mut self.users);
+        *self = Self { users, ..Self::of(&draft.values, self.file.take()) };
         Ok(())
     }
 
@@ -315,7 +331,7 @@ pub fn is_sensitive(name: &[u8]) -> bool {
 }
 
 /// What the operating system says, without its number.
-fn cause(error: &io::Error) -> String {
+pub(crate) fn cause(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((cause, _)) => cause.to_owned(),

@@ -8,6 +8,7 @@
 //! and dashboards read, or stock configuration files contain, while what they govern does not exist here. A feature
 //! that arrives moves its rows from the second block to the first.
 
+use super::file::UserLine;
 use super::settings::Settings;
 use super::value::{Kind, OutputLimits, Value};
 use std::collections::BTreeMap;
@@ -232,6 +233,25 @@ choices! {
         /// An object a line, for machines.
         Json = "json",
     }
+    /// Which keys go when memory is used up.
+    EvictionPolicy {
+        /// Of those with a deadline, the least recently used.
+        VolatileLru = "volatile-lru",
+        /// Of those with a deadline, the least frequently used.
+        VolatileLfu = "volatile-lfu",
+        /// Of those with a deadline, any.
+        VolatileRandom = "volatile-random",
+        /// Those that end soonest.
+        VolatileTtl = "volatile-ttl",
+        /// The least recently used.
+        AllkeysLru = "allkeys-lru",
+        /// The least frequently used.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any.
+        AllkeysRandom = "allkeys-random",
+        /// None: writes that take memory are refused.
+        Noeviction = "noeviction",
+    }
     /// Who may use a dangerous command.
     Allowed {
         /// Nobody.
@@ -240,6 +260,13 @@ choices! {
         Yes = "yes",
         /// Connections from this machine.
         Local = "local",
+    }
+    /// What a user may do with channels before a rule speaks of them.
+    PubSubDefault {
+        /// Use all.
+        AllChannels = "allchannels",
+        /// Use none.
+        ResetChannels = "resetchannels",
     }
 }
 
@@ -317,6 +344,8 @@ macro_rules! settings {
             $(#[doc = concat!("`", $name, "`: ", $doc, " Default: `", $default, "`.")] pub $field: $type,)*
             /// Settings that change nothing here but were given, under their names: they are reported as given.
             pub idle: BTreeMap<&'static str, String>,
+            /// The `user` lines, in their order.
+            pub users: Vec<UserLine>,
             /// The file the configuration came from, which `CONFIG REWRITE` writes to.
             pub file: Option<PathBuf>,
         }
@@ -348,6 +377,7 @@ macro_rules! settings {
                 Self {
                     $($field: Field::of(&values[Id::$field as usize]),)*
                     idle: idle.map(|(row, value)| (row.name, row.kind.show(value))).collect(),
+                    users: Vec::new(),
                     file,
                 }
             }
@@ -390,6 +420,9 @@ settings! {
 
         protected_mode: bool = "protected-mode", YesNo, "yes", Live, Security, "Without a password, refuse clients from other machines.";
         requirepass: String = "requirepass", Text, "", Live, Security, "Password that clients must give; empty for none.";
+        aclfile: String = "aclfile", Text, "", Start, Security, "File of users; empty for none.";
+        acllog_max_len: usize = "acllog-max-len", Int(0, LONG), "128", Live, Security, "Entries of the ACL log.";
+        acl_pubsub_default: PubSubDefault = "acl-pubsub-default", Choice(PubSubDefault::WORDS), "resetchannels", Live, Security, "Channels of a new user.";
         enable_debug_command: Allowed = "enable-debug-command", Choice(Allowed::WORDS), "local", Start, Security, "Who may use DEBUG.";
 
         databases: u32 = "databases", Int(1, INT), "16", Start, Server, "Number of databases.";
@@ -412,6 +445,11 @@ settings! {
         client_output_buffer_limit: OutputLimits = "client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Live, Limits, "How much a client may leave unread before it is closed.";
 
         active_expire_effort: u32 = "active-expire-effort", Int(1, 10), "1", Live, Keyspace, "How hard to look for expired keys.";
+        maxmemory: usize = "maxmemory", Memory(0, LONG), "0", Live, Keyspace, "Bytes that keys and values may take; 0 for no limit.";
+        maxmemory_policy: EvictionPolicy = "maxmemory-policy", Choice(EvictionPolicy::WORDS), "noeviction", Live, Keyspace, "Which keys go when maxmemory is reached.";
+        maxmemory_samples: u32 = "maxmemory-samples", Int(1, INT), "5", Live, Keyspace, "Keys drawn to find one that goes.";
+        maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity", Int(0, 100), "10", Live, Keyspace, "How long one command may make room: 10 for half a millisecond, 100 for as long as it takes.";
+        cache_mode: bool = "cache-mode", YesNo, "no", Live, Keyspace, "Be a cache: where maxmemory-policy says noeviction, the least recently used keys go.";
         lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction", YesNo, "no", Live, Keyspace, "Free evicted values in the background.";
         lazyfree_lazy_expire: bool = "lazyfree-lazy-expire", YesNo, "no", Live, Keyspace, "Free expired values in the background.";
         lazyfree_lazy_server_del: bool = "lazyfree-lazy-server-del", YesNo, "no", Live, Keyspace, "Free overwritten values in the background.";
@@ -446,7 +484,6 @@ settings! {
         "dynamic-hz", YesNo, "yes", Idle;
         "io-threads-do-reads", YesNo, "no", Idle;
         "jemalloc-bg-thread", YesNo, "yes", Idle;
-        "maxmemory-samples", Int(1, INT), "5", Idle;
         "proc-title-template", Text, "{title} {listen-addr} {server-mode}", Idle;
         "sanitize-dump-payload", Choice(&["no", "yes", "clients"]), "no", Idle;
         "set-proc-title", YesNo, "yes", Idle;
@@ -470,10 +507,7 @@ settings! {
         "rdbcompression", YesNo, "yes", Later;
         "stop-writes-on-bgsave-error", YesNo, "yes", Later;
 
-        "maxmemory", Memory(0, LONG), "0", Later;
         "maxmemory-clients", Memory(0, LONG), "0", Later;
-        "maxmemory-eviction-tenacity", Int(0, 100), "10", Later;
-        "maxmemory-policy", Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", Later;
         "activedefrag", YesNo, "no", Later;
 
         "replicaof" | "slaveof", List, "", Later;
@@ -499,9 +533,6 @@ settings! {
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
         "busy-reply-threshold" | "lua-time-limit", Int(0, LONG), "5000", Later;
-        "aclfile", Text, "", Later;
-        "acllog-max-len", Int(0, LONG), "128", Later;
-        "acl-pubsub-default", Choice(&["allchannels", "resetchannels"]), "resetchannels", Later;
         "tls-port", Int(0, 65535), "0", Later;
         "latency-tracking", YesNo, "no", Later;
         "latency-tracking-info-percentiles", List, "50 99 99.9", Later;

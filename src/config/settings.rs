@@ -7,7 +7,7 @@
 use super::file::{replace, rewritten};
 use super::rows::{COUNT, Change, Config, Id, ROWS, default_value};
 use super::value::{Kind, OutputLimit, OutputLimits, Value, ValueError};
-use super::{ConfigError, cause, find};
+use super::{ConfigError, UserLine, cause, find};
 use crate::glob;
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ pub struct Settings {
     /// Absolute.
     dir: PathBuf,
     file: Option<PathBuf>,
+    /// The `user` lines that the configuration came with.
+    users: Vec<UserLine>,
     /// Held over a whole change, so that changes do not interleave.
     changes: Mutex<()>,
     listeners: RwLock<Vec<Listener>>,
@@ -123,6 +125,7 @@ impl Settings {
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             dir: fs::canonicalize(&config.dir).unwrap_or_else(|_| PathBuf::from(&config.dir)),
             file: config.file.clone(),
+            users: config.users.clone(),
             changes: Mutex::new(()),
             listeners: RwLock::new(Vec::new()),
         };
@@ -217,11 +220,19 @@ impl Settings {
         Ok(())
     }
 
-    /// `CONFIG REWRITE`: brings the configuration file up to date, keeping its comments and order.
+    /// Brings the configuration file up to date, keeping its comments, its order and its `user` lines.
     ///
     /// # Errors
     /// When there is no file, or it cannot be read or replaced.
     pub fn rewrite(&self) -> Result<(), RewriteError> {
+        self.rewrite_with_users(None)
+    }
+
+    /// `CONFIG REWRITE`: the same, and where there are lines for users they take the place of those in the file.
+    ///
+    /// # Errors
+    /// When there is no file, or it cannot be read or replaced.
+    pub fn rewrite_with_users(&self, users: Option<&[String]>) -> Result<(), RewriteError> {
         let _change = self.changes.lock();
         let file = self.file.as_deref().ok_or(RewriteError::NoFile)?;
         let old = match fs::read(file) {
@@ -230,7 +241,7 @@ impl Settings {
             Err(error) => return Err(RewriteError::Io(error)),
         };
         let values: Vec<Value> = (0..COUNT).map(|index| self.value(index)).collect();
-        replace(file, &rewritten(&old, &values)).map_err(RewriteError::Io)
+        replace(file, rewritten(&old, &values, users).as_bytes()).map_err(RewriteError::Io)
     }
 
     /// Has `listener` told of every change, after it is stored: the settings, and the setting's name. A refusal takes
@@ -245,7 +256,12 @@ impl Settings {
     /// The configuration as it stands now, for a program that wants to start another engine like this one.
     pub fn config(&self) -> Config {
         let values: Vec<Value> = (0..COUNT).map(|index| self.value(index)).collect();
-        Config::of(&values, self.file.clone())
+        Config { users: self.users.clone(), ..Config::of(&values, self.file.clone()) }
+    }
+
+    /// The `user` lines that the configuration came with; the users that there are now are access control's business.
+    pub fn users(&self) -> &[UserLine] {
+        &self.users
     }
 
     /// The file the configuration came from.

@@ -38,7 +38,7 @@ fn every_default_passes_its_own_check_and_is_shown_as_it_is_written() {
         let value = row.kind.parse(row.default, None).unwrap_or_else(|error| panic!("{}: {error}", row.name));
         assert_eq!(row.kind.show(&value), row.default, "{}", row.name);
         for line in row.kind.lines(&value) {
-            let words = file::split_words(line.as_bytes()).expect("balanced quotes");
+            let words = split_words(line.as_bytes()).expect("balanced quotes");
             let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
             assert_eq!(row.kind.parse(&words.join(" "), None), Ok(value.clone()), "{}", row.name);
         }
@@ -171,7 +171,7 @@ fn a_file_is_read_as_redis_reads_it() {
 #[test]
 fn words_are_split_as_sdssplitargs_does() {
     let split = |line: &str| {
-        let words = file::split_words(line.as_bytes());
+        let words = split_words(line.as_bytes());
         words.map(|words| words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>())
     };
     for (line, words) in [
@@ -517,7 +517,7 @@ quickcheck! {
         let secret: String = secret.chars().filter(|character| *character != '\0').collect();
         let settings = Settings::new(&Config::default().requirepass(secret.clone())).expect("any text");
         let values = settings.config().values();
-        from_file(&file::rewritten("", &values)).is_ok_and(|config| config.requirepass == secret)
+        from_file(&file::rewritten("", &values, None)).is_ok_and(|config| config.requirepass == secret)
     }
 
     fn no_file_makes_it_panic(bytes: Vec<u8>, line: String) -> bool {

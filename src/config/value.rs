@@ -337,6 +337,18 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
+/// The same for bytes: those that are no text stand as `\xHH`.
+pub(crate) fn quoted_bytes(bytes: &[u8]) -> String {
+    bytes.utf8_chunks().fold(String::from("\""), |mut text, chunk| {
+        let valid = quoted(chunk.valid());
+        text.push_str(&valid[1..valid.len() - 1]);
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+        text
+    }) + "\""
+}
+
 /// Every letter of `notify-keyspace-events` but `A`, in the order Redis names them.
 const EVERY_EVENT: &str = "g$lshzxeKEtmdn";
 

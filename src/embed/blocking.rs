@@ -1,4 +1,4 @@
-//! Calls that wait for a list to be filled: futures of no particular runtime, or a parked thread.
+//! Calls that wait for a key to be filled: futures of no particular runtime, or a parked thread.
 //!
 //! 1. The first poll runs the command as a client of the registry. Where there is something, the future is ready at
 //!    once; nothing else was touched.
@@ -12,6 +12,7 @@
 use super::list::{End, key_and_elements};
 use super::pubsub::Mail;
 use super::string::ms_of;
+use super::zset::{Extreme, Scored, key_and_scored, key_member_score};
 use super::{Bytes, Damselfly, Error, Result, inside, reply};
 use crate::command::error::CommandError;
 use crate::engine::{Batch, Ended, Engine, Flow, Notify, Peer, Push, Session, Waiter};
@@ -105,7 +106,7 @@ impl Registered {
     pub(super) fn new(db: &Damselfly) -> Self {
         let bell = Arc::new(Bell::default());
         let mut session = db.engine.connect(Peer::in_process(), Arc::clone(&bell) as _);
-        session.set_authenticated(true);
+        session.set_user(db.engine.acl().insider(), true);
         session.set_protocol(Protocol::Resp3);
         session.select(db.db);
         Self { engine: Arc::clone(&db.engine), session: Some(session), bell }
@@ -137,7 +138,12 @@ impl Waiting {
 }
 
 impl<T> Blocking<T> {
-    fn new(db: &Damselfly, argv: Vec<Box<[u8]>>, no_wait: bool, convert: fn(Reply) -> Result<T>) -> Self {
+    pub(super) fn new(
+        db: &Damselfly,
+        argv: Vec<Box<[u8]>>,
+        no_wait: bool,
+        convert: fn(Reply) -> Result<T>,
+    ) -> Self {
         Self { state: State::New { db: db.clone(), argv, no_wait }, convert }
     }
 
@@ -248,7 +254,7 @@ fn timeout(timeout: Option<Duration>) -> (String, bool) {
     }
 }
 
-fn boxed<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> Vec<Box<[u8]>> {
+pub(super) fn boxed<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> Vec<Box<[u8]>> {
     items.into_iter().map(|item| item.as_ref().into()).collect()
 }
 
@@ -437,5 +443,126 @@ impl Damselfly {
         timeout: Option<Duration>,
     ) -> Result<Option<(Bytes, Vec<Bytes>)>> {
         self.blmpop(keys, end, count, timeout).wait()
+    }
+}
+
+/// Calls that wait for a sorted set; timeouts are as above. A member that is not taken goes back with its score.
+impl Damselfly {
+    /// Takes the member with the lowest score of the first sorted set that there is; waits for one where there is none.
+    ///
+    /// Returns the key, the member and its score. O(keys + log n).
+    ///
+    /// ```
+    /// # use damselfly::Damselfly;
+    /// # use std::time::Duration;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let db = Damselfly::in_memory();
+    /// let worker = tokio::spawn(db.bzpopmin(["delayed"], Some(Duration::from_secs(5))));
+    /// db.zset("delayed").insert("clean up", 17.5)?;
+    /// let (_, job, due) = worker.await.unwrap()?.expect("added");
+    /// assert_eq!((&job[..], due), (&b"clean up"[..], 17.5));
+    /// # Ok::<(), damselfly::embed::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`blpop`](Self::blpop).
+    ///
+    /// Reference: <https://valkey.io/commands/bzpopmin/>
+    pub fn bzpopmin<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        timeout: Option<Duration>,
+    ) -> Blocking<Option<(Bytes, Bytes, f64)>> {
+        self.pop_scored_or_wait(b"BZPOPMIN", boxed(keys), timeout)
+    }
+
+    /// The same as [`bzpopmin`](Self::bzpopmin), on this thread, which is parked while it waits.
+    ///
+    /// # Errors
+    /// As [`blpop`](Self::blpop).
+    pub fn bzpopmin_blocking<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<(Bytes, Bytes, f64)>> {
+        self.bzpopmin(keys, timeout).wait()
+    }
+
+    /// Takes the member with the highest score of the first sorted set that there is; waits for one where there is none.
+    /// O(keys + log n).
+    ///
+    /// # Errors
+    /// As [`blpop`](Self::blpop).
+    ///
+    /// Reference: <https://valkey.io/commands/bzpopmax/>
+    pub fn bzpopmax<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        timeout: Option<Duration>,
+    ) -> Blocking<Option<(Bytes, Bytes, f64)>> {
+        self.pop_scored_or_wait(b"BZPOPMAX", boxed(keys), timeout)
+    }
+
+    /// The same as [`bzpopmax`](Self::bzpopmax), on this thread, which is parked while it waits.
+    ///
+    /// # Errors
+    /// As [`blpop`](Self::blpop).
+    pub fn bzpopmax_blocking<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<(Bytes, Bytes, f64)>> {
+        self.bzpopmax(keys, timeout).wait()
+    }
+
+    fn pop_scored_or_wait(
+        &self,
+        name: &[u8],
+        keys: Vec<Box<[u8]>>,
+        after: Option<Duration>,
+    ) -> Blocking<Option<(Bytes, Bytes, f64)>> {
+        let (after, no_wait) = timeout(after);
+        let mut argv = keys;
+        argv.insert(0, name.into());
+        argv.push(after.into_bytes().into());
+        Blocking::new(self, argv, no_wait, |reply| reply::optional(reply, key_member_score))
+    }
+
+    /// Takes up to `count` members from an end of the first sorted set that there is; waits where there is none.
+    ///
+    /// Returns the key and the members with their scores. O(keys + members × log n).
+    ///
+    /// # Errors
+    /// As [`blpop`](Self::blpop); a count of 0 is refused.
+    ///
+    /// Reference: <https://valkey.io/commands/bzmpop/>
+    pub fn bzmpop<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        end: Extreme,
+        count: u64,
+        after: Option<Duration>,
+    ) -> Blocking<Option<(Bytes, Vec<Scored>)>> {
+        let (after, no_wait) = timeout(after);
+        let keys = boxed(keys);
+        let mut argv = boxed([&b"BZMPOP"[..], after.as_bytes(), keys.len().to_string().as_bytes()]);
+        argv.extend(keys);
+        argv.extend(boxed([end.word(), b"COUNT", count.to_string().as_bytes()]));
+        Blocking::new(self, argv, no_wait, |reply| reply::optional(reply, key_and_scored))
+    }
+
+    /// The same as [`bzmpop`](Self::bzmpop), on this thread, which is parked while it waits.
+    ///
+    /// # Errors
+    /// As [`bzmpop`](Self::bzmpop).
+    pub fn bzmpop_blocking<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        end: Extreme,
+        count: u64,
+        timeout: Option<Duration>,
+    ) -> Result<Option<(Bytes, Vec<Scored>)>> {
+        self.bzmpop(keys, end, count, timeout).wait()
     }
 }

@@ -46,7 +46,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    fn word(self) -> Option<&'static [u8]> {
+    pub(super) fn word(self) -> Option<&'static [u8]> {
         match self {
             Self::Always => None,
             Self::NoDeadline => Some(b"NX"),
@@ -93,7 +93,7 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/del/>
     #[inline]
     pub fn del(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.write(key.as_ref(), 0, |keys, key| Ok(keys.delete(key)))
+        self.lessen(key.as_ref(), |keys, key| Ok(keys.delete(key)))
     }
 
     /// Deletes several keys at one moment; how many existed. O(keys).
@@ -290,7 +290,7 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/persist/>
     pub fn persist(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.write(key.as_ref(), 0, |keys, key| {
+        self.lessen(key.as_ref(), |keys, key| {
             Ok(keys.update_expires(key, |old| if old.is_some() { Expires::Clear } else { Expires::Keep }))
         })
     }

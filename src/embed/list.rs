@@ -170,7 +170,7 @@ impl Damselfly {
 
     #[inline]
     fn pop(&self, key: &[u8], end: End) -> Result<Option<Bytes>> {
-        self.write(key, 0, |keys, key| {
+        self.lessen(key, |keys, key| {
             let popped = keys.update_list(key, &[], Inserted::Never, |list| match end {
                 End::Left => list.pop_front(|element| element.to_shared()),
                 End::Right => list.pop_back(|element| element.to_shared()),

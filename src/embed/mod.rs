@@ -14,7 +14,9 @@
 //! **Invariant:** a thread that is shown a value in place ([`Damselfly::get_with`]) is inside a shard, and enters no
 //! other: its calls are refused with [`Error::ReentrantCall`].
 
+mod bitmap;
 mod blocking;
+mod dump;
 mod error;
 mod hash;
 mod inside;
@@ -25,20 +27,32 @@ mod reply;
 mod scan;
 mod session;
 mod set;
+mod sort;
 mod stream;
 mod string;
 mod zset;
 
+pub use bitmap::{BitOp, BitUnit, Bitfield, IntWidth, Overflow};
 pub use blocking::Blocking;
+pub use dump::RestoreOptions;
 pub use error::{Error, OpenError, Result};
+pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use pubsub::{Message, Next, Subscription};
 pub use scan::Scan;
 pub use session::{Pipeline, Session};
+pub use set::{Set, SetScan};
+pub use sort::SortOptions;
+pub use stream::{
+    AddOptions as StreamAddOptions, Autoclaimed, ClaimOptions, ConsumerInfo, GroupInfo, ReadFrom, Stream,
+    StreamEntry, StreamId, StreamInfo, StreamPending, StreamTrim,
+};
 pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
+pub use zset::{AddOptions, Extreme, Scored, Stretch, Weighing, ZSet, ZSetScan};
 
 pub use crate::shard::Type;
+pub use crate::value::zset::Aggregate;
 pub use bytes::Bytes;
 
 use crate::clock::Clock;
@@ -191,6 +205,21 @@ impl Damselfly {
         inside::check()?;
         if key.len() > SHORT || longest > SHORT {
             self.check_len(key.len().max(longest))?;
+        }
+        self.engine.make_room()?;
+        Ok(self.engine.write(self.db, key, f)?)
+    }
+
+    /// Changes one key inside its shard in a way that takes no memory, and so is not refused when that is used up.
+    #[inline]
+    fn lessen<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(&mut Keyspace<'_>, Key<'_>) -> std::result::Result<R, CommandError>,
+    ) -> Result<R> {
+        inside::check()?;
+        if key.len() > SHORT {
+            self.check_len(key.len())?;
         }
         Ok(self.engine.write(self.db, key, f)?)
     }

@@ -306,7 +306,7 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/getdel/>
     pub fn get_del(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        self.write(key.as_ref(), 0, |keys, key| Ok(keys.take_string(key, |value| value.to_bytes())?))
+        self.lessen(key.as_ref(), |keys, key| Ok(keys.take_string(key, |value| value.to_bytes())?))
     }
 
     /// Sets a key and returns what it held. O(1).

@@ -20,6 +20,11 @@
 //! moved to who knows whom. Nobody else pays for it. The next author of a blocking command owes: `serve` that takes
 //! nothing unless it can deliver, and an `undo` for what it took; whoever adds a way to write owes
 //! `Engine::enter_to_write`.
+//!
+//! Not everyone takes: what reads a stream leaves it as it is, so one entry serves all who wait for it. And a reader of
+//! a consumer group must not sleep on when its key or group goes: it [minds](Waiting::minds_loss), and whoever removes
+//! or overwrites a stream offers the key as if it had been filled. That may happen where nobody meant to write (a
+//! deadline has passed), and so without the waiter's other shards; then it ends by its [`loss`](Waiting::loss) alone.
 
 use super::Engine;
 use super::door::{Entered, View};
@@ -56,6 +61,30 @@ pub trait Waiting: fmt::Debug + Send + Sync {
         db: usize,
         key: &[u8],
     ) -> Option<Result<Delivery, CommandError>>;
+
+    /// Takes from `keys`, those of the [`Wait`], and says what to deliver; `None`, with nothing changed, where none of
+    /// them has it. By default the first that [serves](Self::serve) does.
+    fn serve_any(
+        &self,
+        entered: &mut Entered<'_>,
+        db: usize,
+        keys: &[Box<[u8]>],
+    ) -> Option<Result<Delivery, CommandError>> {
+        keys.iter().find_map(|key| self.serve(entered, db, key))
+    }
+
+    /// Whether it has its turn also when a key that held what it [`wants`](Self::wants) goes, or becomes something else.
+    fn minds_loss(&self) -> bool {
+        false
+    }
+
+    /// The error that the wait ends with where `key` is no longer what it must be; only the key's own shard is entered.
+    ///
+    /// Asked where a key is lost and nobody has entered what `serve` needs: a deadline passes wherever it is noticed.
+    fn loss(&self, entered: &mut Entered<'_>, db: usize, key: &[u8]) -> Option<CommandError> {
+        let _ = (entered, db, key);
+        None
+    }
 
     /// Keys besides the one waited for that `serve` touches.
     fn other_keys(&self) -> &[Box<[u8]>] {
@@ -225,7 +254,8 @@ impl Engine {
                 waiter.shards.iter().copied().filter(|&other| other != index).collect();
             others.sort_unstable();
             others.dedup();
-            let place = Place { others: others.as_slice().into(), fills, wants: waiter.op.wants() };
+            let (wants, minds_loss) = (waiter.op.wants(), waiter.op.minds_loss());
+            let place = Place { others: others.as_slice().into(), fills, wants, minds_loss };
             if let Some(shard) = entered.shard(index) {
                 shard.waiters.add(waiter.db, key, ticket, place);
             }
@@ -276,8 +306,8 @@ impl Engine {
         let mut after = 0;
         loop {
             let (mut keyspace, routed) = entered.at_db(db, key);
-            // A key that is gone has nothing for the next in line either.
-            let Some(holds) = keyspace.type_of(routed) else { return };
+            // A key that is gone has nothing for the next in line either, but for those who mind that.
+            let holds = keyspace.type_of(routed);
             let waiters = &mut keyspace.shard().waiters;
             let Some(ticket) = waiters.next_after(db, key, after, holds) else { return };
             after = ticket;
@@ -293,13 +323,18 @@ impl Engine {
                 continue;
             }
             if !waiter.shards.iter().all(|&shard| entered.holds(shard)) {
-                debug_assert!(false, "whoever fills a key enters what its waiters need");
-                tracing::error!(shard = index, "a key was filled without entering what its waiters need");
+                let Some(error) = waiter.op.loss(entered, db, key) else {
+                    debug_assert!(false, "whoever fills a key enters what its waiters need");
+                    tracing::error!(shard = index, "a key was filled without entering what its waiters need");
+                    continue;
+                };
+                *state = State::Ended(Ended::Served(Err(error)));
+                drop(state);
+                // It stands in queues of shards that are not entered; its owner takes it off when it finishes.
+                entered.ended.push(waiter);
                 continue;
             }
-            let Some(result) = waiter.keys.iter().find_map(|key| waiter.op.serve(entered, db, key)) else {
-                continue;
-            };
+            let Some(result) = waiter.op.serve_any(entered, db, &waiter.keys) else { continue };
             *state = State::Ended(Ended::Served(result));
             drop(state);
             for (key, &index) in waiter.keys.iter().zip(&waiter.shards) {

@@ -3,9 +3,9 @@
 //! One thread per engine, started with it. It sleeps until the earliest thing it knows of, and for good when there is
 //! none: an idle engine is not woken.
 
+use super::Engine;
 use super::blocking::{Ended, Waiter};
-use super::push::Wakes;
-use super::{Engine, door::Door};
+use super::door::{Door, Entered, View};
 use crate::clock::Stopwatch;
 use crate::shard::db::{Db, Object};
 use crate::shard::waiters::Ticket;
@@ -219,7 +219,7 @@ impl Round {
             return self.began_ms + ROUND_MS;
         }
         self.began_ms = now_ms;
-        if !self.expire(engine, cycles, now_ms) {
+        if !self.expire(engine, now_ms) {
             return now_ms + ROUND_MS;
         }
         let next = engine.doors().iter().map(|door| door.enter().next_due_ms()).min().unwrap_or(u64::MAX);
@@ -242,7 +242,7 @@ impl Round {
     }
 
     /// Walks segments in which something is due; whether it went through all of them within its budget.
-    fn expire(&mut self, engine: &Engine, cycles: &Cycles, now_ms: u64) -> bool {
+    fn expire(&mut self, engine: &Engine, now_ms: u64) -> bool {
         let watch = Stopwatch::start();
         let doors = engine.doors();
         let databases = engine.databases();
@@ -251,7 +251,7 @@ impl Round {
                 self.shard = 0;
                 continue;
             };
-            while let Some(next) = self.step(engine, door, cycles, now_ms) {
+            while let Some(next) = self.step(engine, door, now_ms) {
                 self.position = Some(next);
                 if watch.elapsed() > ROUND_BUDGET && !engine.clock().is_manual() {
                     return false;
@@ -267,23 +267,17 @@ impl Round {
         true
     }
 
-    fn step(&self, engine: &Engine, door: &Door, cycles: &Cycles, now_ms: u64) -> Option<u32> {
+    fn step(&self, engine: &Engine, door: &Door, now_ms: u64) -> Option<u32> {
+        let cycles = engine.cycles();
         let mut shard = door.enter();
         let step = shard.expire_segment(self.db, self.position.unwrap_or(0), now_ms, REVISIT_MS);
         let garbage = shard.take_garbage();
-        let mut notices = Vec::new();
-        if shard.has_notices() {
-            engine.take_notices(&mut shard, &mut notices);
-        }
-        let told = !notices.is_empty();
-        if told {
-            engine.lay_down(&mut notices);
-        }
-        drop(shard);
-        if told {
-            let mut wakes = Wakes::default();
-            engine.post_notices(&mut wakes);
-            wakes.ring();
+        if shard.has_news() {
+            // Somebody minds that a key has gone.
+            let view = View { db: self.db, now_ms, no_touch: true };
+            Entered::of(engine, self.shard, shard, view).leave();
+        } else {
+            drop(shard);
         }
         cycles.freed.fetch_add(garbage.len() as u64, Ordering::Relaxed);
         step.next

@@ -125,6 +125,7 @@ impl Engine {
             Peer::in_process(),
             self.clock().now_ms(),
             Arc::new(Nobody),
+            Arc::clone(self.acl().insider()),
         ))
     }
 

@@ -4,6 +4,7 @@
 //! last command stays entered for the next one where that needs the same; it is left when another is needed, when
 //! somebody has to be told something, after [`HOLD_MAX`] commands, and at the end of the batch.
 
+use super::acl::Context;
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
 use super::push::Wakes;
@@ -157,7 +158,7 @@ impl<'e> Batch<'e> {
                 // A transaction is over, as EXEC would have ended it; the words are the same where there was none.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
-                let reason = text.split_once(' ').map_or(&*text, |(_, reason)| reason);
+                let reason = text.strip_prefix("ERR ").unwrap_or(&text);
                 format!("EXECABORT Transaction discarded because of: {reason}").into()
             }
             _ => error,
@@ -167,7 +168,7 @@ impl<'e> Batch<'e> {
     #[inline]
     fn look_up(
         &mut self,
-        session: &Session,
+        session: &mut Session,
         argv: &[&[u8]],
     ) -> Result<&'static Entry, (Option<&'static Entry>, CommandError)> {
         let name = argv.first().copied().unwrap_or_default();
@@ -188,6 +189,10 @@ impl<'e> Batch<'e> {
             CommandError::WrongArity(entry.full_name)
         } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
             CommandError::NoAuth
+        } else if let Err(denied) = self.engine.may_run(session, entry, argv) {
+            denied
+        } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
+            CommandError::OutOfMemory
         } else if session.subscribed
             && session.protocol == Protocol::Resp2
             && !entry.command.flags.has(Flag::Listening)
@@ -198,6 +203,26 @@ impl<'e> Batch<'e> {
         };
         self.engine.stats().note_rejected(entry.id);
         Err((Some(entry), refused))
+    }
+
+    /// Whether a command is refused because memory is used up; makes room where it can.
+    #[cold]
+    fn is_denied(&mut self, session: &Session, entry: &Entry) -> bool {
+        let flags = flags_of(entry, session);
+        // What is queued takes memory, too.
+        let takes = flags.has(Flag::DenyOom)
+            || session.transaction.is_some() && !entry.command.flags.has(Flag::NotQueued);
+        if !takes {
+            return false;
+        }
+        let exceeds = match &mut self.held {
+            Some((_, guard)) => guard.exceeds(),
+            None => self.engine.is_out_of_memory(),
+        };
+        exceeds && {
+            self.leave();
+            self.engine.make_room().is_err()
+        }
     }
 
     /// Enters the shards that the row says, runs the function, and counts.
@@ -355,6 +380,40 @@ impl Drop for Batch<'_> {
 }
 
 impl Engine {
+    /// Whether a session's user may run a command; what it may not is noted.
+    #[inline]
+    fn may_run(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), CommandError> {
+        if session.user().is_unrestricted() || entry.command.flags.has(Flag::NoAuth) {
+            return Ok(());
+        }
+        self.ask_rules(session, entry, argv)
+    }
+
+    #[inline(never)]
+    fn ask_rules(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), CommandError> {
+        let context = match &session.transaction {
+            // What no transaction takes is refused for that.
+            Some(_) if entry.command.flags.has(Flag::NoMulti) => return Ok(()),
+            Some(_) => Context::Multi,
+            None => Context::TopLevel,
+        };
+        session.check(entry, argv).map_err(|denied| {
+            session.client.last_command.store(entry.id, Ordering::Relaxed);
+            self.note_denied(session, argv, context, &denied);
+            denied.error()
+        })
+    }
+
     /// Enters the shards of keys that are to be written, and those that serving whoever waits for one of them takes.
     pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
         &self,

@@ -12,6 +12,7 @@
 //! and whoever enters later panics as well, as with the standard library's locks: a bug stops, and is never served.
 
 use super::blocking::Waiter;
+use super::memory::Memory;
 use super::notices::Notice;
 use super::push::Wakes;
 use super::reach::Later;
@@ -32,6 +33,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Door {
     /// Somebody panicked inside.
     poisoned: AtomicBool,
+    /// Where whoever leaves settles.
+    memory: Arc<Memory>,
     shard: Mutex<Shard>,
 }
 
@@ -39,14 +42,14 @@ pub(crate) struct Door {
 #[derive(Debug)]
 pub(crate) struct Guard<'e> {
     shard: MutexGuard<'e, Shard>,
-    poisoned: &'e AtomicBool,
+    door: &'e Door,
     /// A panic that passes by here says nothing about the shard: it began before the shard was entered.
     innocent: Cell<bool>,
 }
 
 impl Door {
-    pub(crate) fn new(shard: Shard) -> Self {
-        Self { poisoned: AtomicBool::new(false), shard: Mutex::new(shard) }
+    pub(crate) fn new(shard: Shard, memory: Arc<Memory>) -> Self {
+        Self { poisoned: AtomicBool::new(false), memory, shard: Mutex::new(shard) }
     }
 
     /// Enters the shard.
@@ -59,7 +62,7 @@ impl Door {
         if self.poisoned.load(Ordering::Relaxed) {
             poisoned();
         }
-        Guard { shard, poisoned: &self.poisoned, innocent: Cell::new(std::thread::panicking()) }
+        Guard { shard, door: self, innocent: Cell::new(std::thread::panicking()) }
     }
 }
 
@@ -69,6 +72,13 @@ fn poisoned() -> ! {
 }
 
 impl Guard<'_> {
+    /// Settles what was taken and given back so far, and says whether that is too much in all.
+    #[inline]
+    pub(super) fn exceeds(&mut self) -> bool {
+        self.door.memory.settle(&mut self.shard);
+        self.door.memory.is_exceeded()
+    }
+
     /// The shard, and a cell to set before code that is not ours looks at it: a panic there does not concern it.
     #[inline]
     pub(super) fn lend(&mut self) -> (&mut Shard, &Cell<bool>) {
@@ -80,8 +90,9 @@ impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
         if std::thread::panicking() && !self.innocent.get() {
-            self.poisoned.store(true, Ordering::Relaxed);
+            self.door.poisoned.store(true, Ordering::Relaxed);
         }
+        self.door.memory.settle(&mut self.shard);
     }
 }
 
@@ -125,6 +136,8 @@ pub struct Entered<'e> {
     wakes: Wakes,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
+    /// Waiters that have ended but stand in queues still, and are to be told likewise.
+    pub(super) ended: Vec<Arc<Waiter>>,
     /// Whether the thread for background work is to be woken once the doors are left.
     pub(super) poke: bool,
 }
@@ -174,6 +187,7 @@ impl<'e> Entered<'e> {
             last: usize::MAX,
             wakes: Wakes::default(),
             served: Vec::new(),
+            ended: Vec::new(),
             poke: false,
         }
     }
@@ -217,6 +231,14 @@ impl<'e> Entered<'e> {
         let (now, no_touch, client) = (Now::At(self.now_ms), self.no_touch, self.client);
         let shard = self.shard(index).expect("a command enters the shards of all its keys");
         (shard.keyspace(db, now).no_touch(no_touch).act_for(client), key)
+    }
+
+    /// The shard that a key lives in, to be looked at beside others, and the key with its hash; `None` where it is not
+    /// entered.
+    pub fn beside<'k>(&self, key: &'k [u8]) -> Option<(&Shard, Key<'k>)> {
+        let (index, key) = self.engine.router().route(key);
+        let place = self.guards.binary_search_by_key(&index, |(number, _)| *number).ok()?;
+        self.guards.get(place).map(|(_, guard)| (&**guard, key))
     }
 
     /// A shard by its number, where it is entered.
@@ -385,6 +407,7 @@ impl Drop for Entered<'_> {
             engine.retire_served(&waiter);
             waiter.notify();
         }
+        self.ended.drain(..).for_each(|waiter| waiter.notify());
     }
 }
 
@@ -403,7 +426,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn door() -> Door {
-        Door::new(Shard::new(1, 1, ShardSettings::default()))
+        Door::new(Shard::new(1, 1, ShardSettings::default()), Arc::default())
     }
 
     #[test]

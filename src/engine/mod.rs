@@ -6,11 +6,13 @@
 //! **Invariant:** a command runs to completion on the thread that brought it; there is no hand-off and no queue
 //! between a caller and the data.
 
+pub mod acl;
 pub mod blocking;
 mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod memory;
 mod notices;
 mod pause;
 mod pubsub;
@@ -39,6 +41,8 @@ pub use whole::DbFigures;
 
 pub(crate) use door::View;
 
+use acl::Acl;
+
 use crate::clock::Clock;
 use crate::command::table::TABLE;
 use crate::config::{Config, ConfigError, Settings};
@@ -48,6 +52,7 @@ use crate::value::list::NodeLimit;
 use cycles::Cycles;
 use dashmap::DashMap;
 use door::Door;
+use memory::Memory;
 use notices::Outbox;
 use pubsub::PubSub;
 use std::sync::Arc;
@@ -60,6 +65,7 @@ pub struct Engine {
     router: Router,
     clock: Clock,
     settings: Arc<Settings>,
+    acl: Acl,
     stats: Stats,
     cycles: Arc<Cycles>,
     clients: DashMap<u64, Arc<Client>>,
@@ -71,8 +77,13 @@ pub struct Engine {
     outbox: Outbox,
     trackers: Trackers,
     databases: usize,
+    /// Keys the hash function of large collections.
+    dict_seed: (u64, u64),
     started_ms: u64,
     run_id: String,
+    /// What keys and values may take.
+    memory: Arc<Memory>,
+    /// The most that was seen of it, bytes.
     memory_peak: AtomicUsize,
     shutdown: parking_lot::Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -90,17 +101,20 @@ impl Engine {
     /// A setting out of its range.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Engine>, ConfigError> {
         let settings = Arc::new(Settings::new(config)?);
+        let acl = Acl::new(&settings)?;
         // Memory is measured against what the process took before it had any keys.
         let _ = crate::process::resident_bytes_at_start();
         let shards = settings.shards_effective() as usize;
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
-        let for_shards = shard_settings(&settings);
+        let memory = Arc::new(Memory::default());
+        let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
+        let for_shards = shard_settings(&settings, dict_seed);
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
                 shard.stats = ShardStats { calls: vec![0; TABLE.count()], ..ShardStats::default() };
-                Door::new(shard)
+                Door::new(shard, Arc::clone(&memory))
             })
             .collect();
         let run_id = (0..3).map(|n| format!("{:016x}", seed.number(u64::MAX - n))).collect::<String>();
@@ -109,6 +123,7 @@ impl Engine {
             router: Router::new((seed.number(0), seed.number(1)), shards),
             started_ms: clock.now_ms(),
             clock,
+            acl,
             stats: Stats::default(),
             cycles: Arc::default(),
             clients: DashMap::new(),
@@ -120,16 +135,23 @@ impl Engine {
             outbox: Outbox::default(),
             trackers: Trackers::default(),
             databases,
+            dict_seed,
             run_id: run_id[..40].to_owned(),
+            memory,
             memory_peak: AtomicUsize::new(0),
             shutdown: parking_lot::Mutex::new(None),
             settings: Arc::clone(&settings),
         });
+        engine.follow_memory_settings();
         Cycles::start(&engine);
         let weak = Arc::downgrade(&engine);
-        settings.on_change(move |settings, _| {
+        settings.on_change(move |settings, name| {
             if let Some(engine) = weak.upgrade() {
-                let changed = shard_settings(settings);
+                if name == "requirepass" {
+                    engine.acl.follow_password();
+                }
+                engine.follow_memory_settings();
+                let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
                     engine.doors.iter().for_each(|door| door.enter().settings = changed);
@@ -169,11 +191,23 @@ impl Engine {
         &self.settings
     }
 
+    /// Users, and what they may do.
+    #[must_use]
+    #[inline]
+    pub fn acl(&self) -> &Acl {
+        &self.acl
+    }
+
     /// Counters.
     #[must_use]
     #[inline]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    #[inline]
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Background work.
@@ -237,9 +271,10 @@ impl Engine {
     /// Enters a client into the registry and opens its session.
     pub fn connect(&self, peer: Peer, owner: Arc<dyn Notify>) -> Session {
         let id = self.next_client_id();
-        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner));
+        let user = self.acl.default_user();
+        let client = Arc::new(Client::new(id, peer, self.clock.now_ms(), owner, Arc::clone(user)));
         self.clients.insert(id, Arc::clone(&client));
-        Session::new(client, self.settings.requirepass().is_empty())
+        Session::new(client, user.is_open())
     }
 
     /// Takes a client out of the registry, and what it subscribes to back; a wait it has is abandoned.
@@ -349,7 +384,7 @@ impl Drop for Engine {
     }
 }
 
-fn shard_settings(settings: &Settings) -> ShardSettings {
+fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
     ShardSettings {
         list_node: NodeLimit::new(i64::from(settings.list_max_listpack_size())),
         hash_packed: PackedLimit {
@@ -371,6 +406,8 @@ fn shard_settings(settings: &Settings) -> ShardSettings {
         },
         string_bytes_max: settings.proto_max_bulk_len(),
         events: notices::events_of(settings),
+        lfu: memory::lfu(settings),
+        dict_seed,
     }
 }
 

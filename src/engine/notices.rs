@@ -13,6 +13,7 @@
 //! a script that changes what its client subscribes to.
 
 use super::Engine;
+use super::door::Guard;
 use super::pubsub::World;
 use super::push::Wakes;
 use super::tracking::Broadcast;
@@ -65,6 +66,20 @@ impl Engine {
             shard.events.settle(mask);
             notices.extend(shard.events.take().into_iter().map(Notice::Event));
         }
+    }
+
+    /// Leaves a shard whose keys changed otherwise than by a command, and tells what there is to tell of it.
+    pub(super) fn leave_and_tell(&self, mut shard: Guard<'_>) {
+        if !shard.has_notices() {
+            return;
+        }
+        let mut notices = Vec::new();
+        self.take_notices(&mut shard, &mut notices);
+        self.lay_down(&mut notices);
+        drop(shard);
+        let mut wakes = Wakes::default();
+        self.post_notices(&mut wakes);
+        wakes.ring();
     }
 
     /// Lays notices down to be posted, in their order.

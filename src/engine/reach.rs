@@ -88,7 +88,7 @@ impl Reach<'_, '_> {
     #[must_use]
     pub fn memory_bytes(&mut self) -> usize {
         let mut used = 0;
-        self.each_shard(|shard| used += shard.heap_bytes());
+        self.each_shard(|shard| used += shard.used_bytes());
         self.engine.memory_peak.fetch_max(used, Ordering::Relaxed);
         used
     }
@@ -124,7 +124,7 @@ impl Reach<'_, '_> {
     /// Has the shards follow settings that were changed from inside.
     pub fn follow_settings(&mut self) {
         if self.is_inside() {
-            let settings = super::shard_settings(self.engine.settings());
+            let settings = super::shard_settings(self.engine.settings(), self.engine.dict_seed);
             self.each_shard(|shard| shard.settings = settings);
         }
     }

@@ -4,6 +4,7 @@
 //! registry: `CLIENT LIST` reads it, `CLIENT KILL` and `CLIENT UNBLOCK` reach the session through it.
 
 use super::Engine;
+use super::acl::{Held, User};
 use super::blocking::{Ended, Waiter};
 use super::pubsub::Subscriptions;
 use super::push::Notify;
@@ -88,6 +89,8 @@ pub struct Client {
     pub no_touch: AtomicBool,
     /// Whether it has authenticated, or need not.
     pub authenticated: AtomicBool,
+    /// Who it is.
+    user: Mutex<Arc<User>>,
     /// It is to be closed.
     killed: AtomicBool,
     /// What it waits for.
@@ -103,7 +106,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    pub(super) fn new(id: u64, peer: Peer, now_ms: u64, owner: Arc<dyn Notify>) -> Self {
+    pub(super) fn new(id: u64, peer: Peer, now_ms: u64, owner: Arc<dyn Notify>, user: Arc<User>) -> Self {
         Self {
             id,
             peer,
@@ -124,6 +127,7 @@ impl Client {
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
+            user: Mutex::new(user),
             killed: AtomicBool::new(false),
             waiter: Mutex::new(None),
             owner,
@@ -140,6 +144,12 @@ impl Client {
     #[must_use]
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn user(&self) -> Arc<User> {
+        Arc::clone(&self.user.lock())
     }
 
     /// What it waits for.
@@ -187,6 +197,8 @@ pub struct Session {
     pub protocol: Protocol,
     /// Whether it has authenticated, or need not.
     pub authenticated: bool,
+    /// Who it is, and what it may do.
+    pub(super) held: Held,
     /// Whether replies are sent.
     pub reply_mode: ReplyMode,
     /// The connection closes once the replies so far are sent.
@@ -207,9 +219,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// The session of a client, as the user that the client is.
     pub(super) fn new(client: Arc<Client>, authenticated: bool) -> Self {
         client.authenticated.store(authenticated, Ordering::Relaxed);
         Self {
+            held: Held::new(client.user()),
             client,
             db: 0,
             protocol: Protocol::Resp2,
@@ -238,8 +252,17 @@ impl Session {
         self.client.resp.store(version, Ordering::Relaxed);
     }
 
-    /// Notes that the client has proved who it is, or has to do so again.
-    pub fn set_authenticated(&mut self, authenticated: bool) {
+    /// Who it is.
+    #[inline]
+    #[must_use]
+    pub fn user(&self) -> &Arc<User> {
+        self.held.user()
+    }
+
+    /// Makes it somebody who has proved to be that, or who has to do so yet.
+    pub fn set_user(&mut self, user: &Arc<User>, authenticated: bool) {
+        *self.client.user.lock() = Arc::clone(user);
+        self.held = Held::new(Arc::clone(user));
         self.authenticated = authenticated;
         self.client.authenticated.store(authenticated, Ordering::Relaxed);
     }
@@ -265,31 +288,33 @@ impl Session {
 }
 
 impl Engine {
-    /// Whether a client must authenticate before it may run commands: a password is set, and the client has not given
-    /// one since it connected. A password that is taken away lets everybody in; one that is set or changed concerns
-    /// only those who connect (or `RESET`) afterwards.
+    /// Whether a client must authenticate before it may run commands: not everybody may be the user `default`, and the
+    /// client has not authenticated since it connected. A password that is taken away lets everybody in; one that is
+    /// set or changed concerns only those who connect (or `RESET`) afterwards.
     #[inline]
     #[must_use]
     pub fn must_authenticate(&self, session: &Session) -> bool {
-        !session.authenticated && self.has_password()
+        !session.authenticated && !self.acl().default_user().is_open()
     }
 
-    /// Whether `requirepass` is set.
-    #[must_use]
-    pub fn has_password(&self) -> bool {
-        !self.settings().requirepass().is_empty()
+    /// Makes a session what it was when it connected: the user `default`, who may have to authenticate.
+    pub fn forget_user(&self, session: &mut Session) {
+        let user = self.acl().default_user();
+        session.set_user(user, user.is_open());
     }
 
-    /// Whether this is the password. Takes as long for a wrong one as for the right one, however much of it is right.
+    /// Makes a session the user of this name if the password proves it; whether it does.
     #[must_use]
-    pub fn is_password(&self, given: &[u8]) -> bool {
-        let password = self.settings().requirepass();
-        let password = password.as_bytes();
-        let differs = given.iter().enumerate().fold(given.len() ^ password.len(), |differs, (at, &byte)| {
-            differs | usize::from(byte ^ password.get(at).copied().unwrap_or_default())
-        });
-        // The compiler must not end the comparison at the first difference.
-        std::hint::black_box(differs) == 0
+    pub fn authenticate(&self, session: &mut Session, name: &[u8], password: &[u8]) -> bool {
+        let Some(user) = self.acl().authenticate(name, password) else { return false };
+        session.set_user(&user, true);
+        // Whoever deletes a user marks it first and then looks for its clients: either he finds this one, or we see
+        // the mark.
+        if user.is_gone() {
+            self.forget_user(session);
+            return false;
+        }
+        true
     }
 
     /// Closes a client's connection (`CLIENT KILL`). It leaves the registries at once, and takes nothing more from the

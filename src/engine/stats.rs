@@ -1,5 +1,6 @@
 //! Counters of the engine that belong to no shard, and those of all shards added up.
 
+use super::acl::Reason;
 use super::{Engine, Reach};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
@@ -98,6 +99,10 @@ pub struct Totals {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Keys removed to make room.
+    pub evicted: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Changes.
     pub dirty: u64,
     /// Commands that ran.
@@ -267,6 +272,8 @@ impl Reach<'_, '_> {
         less(&mut totals.hits, base.hits);
         less(&mut totals.misses, base.misses);
         less(&mut totals.expired, base.expired);
+        less(&mut totals.evicted, base.evicted);
+        less(&mut totals.expired_fields, base.expired_fields);
         less(&mut totals.commands, base.commands);
         for (value, base) in totals.calls.iter_mut().zip(&base.calls) {
             less(value, *base);
@@ -285,10 +292,12 @@ impl Reach<'_, '_> {
             ..Totals::default()
         };
         self.each_shard(|shard| {
-            let ShardStats { hits, misses, expired, dirty, calls } = &shard.stats;
+            let ShardStats { hits, misses, expired, expired_fields, evicted, dirty, calls } = &shard.stats;
             totals.hits += hits;
             totals.misses += misses;
             totals.expired += expired;
+            totals.expired_fields += expired_fields;
+            totals.evicted += evicted;
             totals.dirty += dirty;
             totals.calls.iter_mut().zip(calls).for_each(|(total, calls)| *total += calls);
         });
@@ -317,6 +326,9 @@ impl Reach<'_, '_> {
         for (nanoseconds, samples) in &stats.times {
             nanoseconds.store(0, Ordering::Relaxed);
             samples.store(0, Ordering::Relaxed);
+        }
+        for reason in [Reason::Command, Reason::Key, Reason::Channel, Reason::Auth] {
+            self.acl().log().denied(reason).store(0, Ordering::Relaxed);
         }
         stats.error_codes.clear();
         stats.rates.lock().clear();

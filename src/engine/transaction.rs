@@ -7,6 +7,7 @@
 //!   served behind its last command.
 //! - A watched key raises its session's alarm from inside its shard (`shard::watch`).
 
+use super::acl::Context;
 use super::dispatch::remember;
 use super::door::{Entered, View};
 use super::reach;
@@ -258,7 +259,12 @@ impl Engine {
         let mut run = || {
             for (entry, argv) in transaction.each() {
                 let mark = out.mark();
-                if let Err(error) = run_inside(&mut entered, entry, session, &argv, out) {
+                let allowed = session.check(entry, &argv).map_err(|denied| {
+                    self.note_denied(session, &argv, Context::Multi, &denied);
+                    denied.error_in_exec()
+                });
+                let result = allowed.and_then(|()| run_inside(&mut entered, entry, session, &argv, out));
+                if let Err(error) = result {
                     out.rollback(mark);
                     self.stats().note_error(Some(entry.id), &error);
                     out.error(&error.to_string());

@@ -364,7 +364,8 @@ impl EventLoop {
             engine.stats().connections_rejected.fetch_add(1, Ordering::Relaxed);
             return refuse(stream, "-ERR max number of clients reached\r\n");
         }
-        if settings.protected_mode() && !peer.local && settings.requirepass().is_empty() {
+        let anybody = || engine.acl().default_user().rules().needs_no_password();
+        if settings.protected_mode() && !peer.local && anybody() {
             engine.stats().connections_rejected.fetch_add(1, Ordering::Relaxed);
             return refuse(stream, PROTECTED);
         }

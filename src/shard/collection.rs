@@ -64,7 +64,7 @@ impl Keyspace<'_> {
     }
 
     #[inline]
-    fn stored(&self, found: Option<Found>, of: Type) -> Result<Stored<'_>, WrongType> {
+    pub(super) fn stored(&self, found: Option<Found>, of: Type) -> Result<Stored<'_>, WrongType> {
         let Some(Found { handle, head }) = found else { return Ok(Stored::Absent) };
         let db = &self.shard.dbs[self.db];
         if head.kind.type_of() != of {
@@ -112,14 +112,17 @@ impl Keyspace<'_> {
                 Some(self.place(key, found, NewValue::Object(object), Expires::Keep))
             }
         };
-        let idle = self.idle_now();
-        let db = &mut self.shard.dbs[self.db];
         let Found { handle, head } = match (new, found) {
-            (Some(handle), _) => Found { handle, head: db.head(handle) },
-            (None, Some(found)) => found,
+            // What is written just now is marked already.
+            (Some(handle), _) => Found { handle, head: self.shard.dbs[self.db].head(handle) },
+            (None, Some(found)) => {
+                let idle = self.mark(Some(found.head.idle));
+                entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
+                found
+            }
             (None, None) => return Ok(None),
         };
-        entry::set_idle(db.bytes_mut(handle), idle);
+        let db = &mut self.shard.dbs[self.db];
         let (result, change, handle) = if head.kind.is_object() {
             let changed = db.with_object(handle, |object| f(&mut Place::Object(object)));
             let (result, change) = changed.ok_or(WrongType)?;

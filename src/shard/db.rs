@@ -7,14 +7,17 @@
 
 use super::arena::{Arena, Handle};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Parts};
-use super::table::{Slot, Table};
 use crate::value::hash::Hash;
 use crate::value::list::{Deque, ListEncoding};
 use crate::value::listpack::Buffer;
 use crate::value::set::Set;
 use crate::value::stream::Stream;
+use crate::value::table::{self, Table};
 use crate::value::zset::ZSet;
 use bytes::Bytes;
+
+/// A key's place in a database.
+pub type Slot = table::Slot<Handle>;
 
 /// A value too large for its entry.
 #[derive(Clone, Debug)]
@@ -63,6 +66,20 @@ impl Object {
         }
     }
 
+    /// No deadline in it is earlier than this; [`NEVER`](table::NEVER) where it has none. O(1).
+    #[must_use]
+    pub fn next_due_ms(&self) -> u64 {
+        match self {
+            Object::Hash(hash) => hash.next_due_ms(),
+            _ => table::NEVER,
+        }
+    }
+
+    /// Whether there are deadlines in it. O(1).
+    fn has_deadlines(&self) -> bool {
+        matches!(self, Object::Hash(hash) if hash.has_deadlines())
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Object::Str(_) => Kind::StrObject,
@@ -81,11 +98,14 @@ struct Objects {
     places: Vec<Option<Object>>,
     vacant: Vec<u32>,
     heap_bytes: usize,
+    /// Objects with deadlines in them.
+    with_deadlines: usize,
 }
 
 impl Objects {
     fn add(&mut self, object: Object) -> u32 {
         self.heap_bytes += object.heap_bytes();
+        self.with_deadlines += usize::from(object.has_deadlines());
         match self.vacant.pop() {
             Some(number) => {
                 self.places[number as usize] = Some(object);
@@ -101,6 +121,7 @@ impl Objects {
     fn take(&mut self, number: u32) -> Option<Object> {
         let object = self.places.get_mut(number as usize)?.take()?;
         self.heap_bytes -= object.heap_bytes();
+        self.with_deadlines -= usize::from(object.has_deadlines());
         self.vacant.push(number);
         Some(object)
     }
@@ -114,7 +135,7 @@ impl Objects {
 #[derive(Debug, Default)]
 pub struct Db {
     /// From hash to entry.
-    pub table: Table,
+    pub table: Table<Handle>,
     arena: Arena,
     objects: Objects,
     /// Keys that have a deadline.
@@ -149,13 +170,27 @@ impl Db {
         self.with_deadline
     }
 
-    /// Bytes this database holds. O(segments).
+    /// Hashes in which fields have deadlines.
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
+    pub fn with_field_deadlines(&self) -> usize {
+        self.objects.with_deadlines
+    }
+
+    /// Whether anything here has a deadline.
+    #[must_use]
+    pub fn has_deadlines(&self) -> bool {
+        self.with_deadline > 0 || self.objects.with_deadlines > 0
+    }
+
+    /// Bytes that keys and values take: their slots, their objects, and their share of the table. What is reserved
+    /// beyond is there for the next keys, and shows as fragmentation. O(1).
+    #[inline]
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
         self.table.heap_bytes()
-            + self.arena.reserved_bytes()
+            + self.arena.live_bytes()
             + self.objects.heap_bytes
-            + self.objects.places.capacity() * size_of::<Option<Object>>()
+            + (self.objects.places.len() - self.objects.vacant.len()) * size_of::<Option<Object>>()
     }
 
     /// The entry of a key, expired or not.
@@ -201,9 +236,11 @@ impl Db {
             return None;
         }
         let object = self.objects.places.get_mut(head.object(bytes) as usize)?.as_mut()?;
-        let before = object.heap_bytes();
+        let (before, had) = (object.heap_bytes(), object.has_deadlines());
         let result = f(object);
         self.objects.heap_bytes = self.objects.heap_bytes + object.heap_bytes() - before;
+        self.objects.with_deadlines =
+            self.objects.with_deadlines + usize::from(object.has_deadlines()) - usize::from(had);
         Some(result)
     }
 
@@ -221,10 +258,12 @@ impl Db {
     ) -> (Handle, Option<Object>) {
         let lost = old.and_then(|handle| self.forget(handle));
         let number;
+        let mut due_ms = table::NEVER;
         let (kind, bytes): (Kind, &[u8]) = match value {
             NewValue::Inline(kind, bytes) => (kind, bytes),
             NewValue::Object(object) => {
                 let kind = object.kind();
+                due_ms = object.next_due_ms();
                 number = self.objects.add(object).to_le_bytes();
                 (kind, &number)
             }
@@ -235,7 +274,10 @@ impl Db {
         parts.write(self.arena.bytes_mut(handle)).copy_from_slice(bytes);
         if let Some(deadline) = expires_at_ms {
             self.with_deadline += 1;
-            self.table.note_deadline(hash, deadline);
+            due_ms = due_ms.min(deadline);
+        }
+        if due_ms != table::NEVER {
+            self.table.note_deadline(hash, due_ms);
         }
         (handle, lost)
     }
@@ -338,6 +380,32 @@ impl Db {
                 }
             }
         }
+    }
+
+    /// Removes fields of a hash that are due until `removed` has reached `budget`; when the next one is due, and whether
+    /// none is left.
+    pub fn expire_fields(
+        &mut self,
+        handle: Handle,
+        now_ms: u64,
+        budget: usize,
+        removed: &mut usize,
+    ) -> (u64, bool) {
+        let due_ms = match self.object(handle) {
+            Some(object) => object.next_due_ms(),
+            None => table::NEVER,
+        };
+        if due_ms >= now_ms || *removed >= budget {
+            return (due_ms, false);
+        }
+        let result = self.with_object(handle, |object| match object {
+            Object::Hash(hash) => {
+                *removed += hash.expire(now_ms, budget - *removed);
+                (hash.next_due_ms(), hash.is_empty())
+            }
+            _ => (table::NEVER, false),
+        });
+        result.unwrap_or((table::NEVER, false))
     }
 
     /// The value of an entry whose head was read before, to be edited in place.

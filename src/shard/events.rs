@@ -81,21 +81,22 @@ impl Events {
 impl Shard {
     #[cold]
     fn note_event(&mut self, db: usize, class: Class, name: &'static str, key: &[u8]) {
-        let mask = self.settings.events;
-        if mask & class as u32 != 0 {
+        if self.settings.events & class as u32 != 0 {
             self.events.list.push(Event { db, name, key: key.into() });
-        }
-        let emptied = &mut self.events.emptied;
-        let told = matches!(class, Class::New | Class::Miss | Class::Expired);
-        if !told && let Some(at) = emptied.iter().position(|(other, gone)| *other == db && **gone == *key) {
-            let (db, key) = emptied.remove(at);
-            if mask & Class::Generic as u32 != 0 {
-                self.events.list.push(Event { db, name: "del", key });
-            }
         }
     }
 
-    /// Notes what happened to a key where somebody may want to know.
+    /// Notes that a key is gone which a command has emptied, now that it has said what it did to it.
+    #[cold]
+    fn note_deletion(&mut self, db: usize, key: &[u8]) {
+        let emptied = &mut self.events.emptied;
+        if let Some(at) = emptied.iter().position(|(other, gone)| *other == db && **gone == *key) {
+            emptied.remove(at);
+            self.note_event(db, Class::Generic, "del", key);
+        }
+    }
+
+    /// Notes what happened to a key by itself, which is not what the running command did to it.
     #[inline]
     pub(super) fn notify(&mut self, db: usize, class: Class, name: &'static str, key: &[u8]) {
         if self.settings.events != 0 {
@@ -111,6 +112,16 @@ impl Keyspace<'_> {
     /// change emptied is reported as deleted behind it.
     #[inline]
     pub fn notify(&mut self, class: Class, name: &'static str, key: Key<'_>) {
+        self.shard.notify(self.db, class, name, key.bytes);
+        if !self.shard.events.emptied.is_empty() {
+            self.shard.note_deletion(self.db, key.bytes);
+        }
+    }
+
+    /// Notes what happened to a key beside what the running command does to it: it came into being, it was missed, some
+    /// of it has expired.
+    #[inline]
+    pub fn notify_aside(&mut self, class: Class, name: &'static str, key: Key<'_>) {
         self.shard.notify(self.db, class, name, key.bytes);
     }
 
@@ -135,7 +146,7 @@ mod tests {
         let key = |bytes| Key { bytes, hash: 1 };
         let mut keys = shard.keyspace(0, Now::At(0));
         keys.note_emptied(key(b"from"));
-        keys.notify(Class::New, "new", key(b"to"));
+        keys.notify_aside(Class::New, "new", key(b"to"));
         keys.notify(Class::List, "lpush", key(b"to"));
         keys.notify(Class::List, "rpop", key(b"from"));
         keys.note_emptied(key(b"untold"));

@@ -8,7 +8,8 @@ use super::arena::Handle;
 use super::db::{NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
 use super::events::Class;
-use super::{Now, ReadyKey, Shard};
+use super::{Lfu, Now, ReadyKey, Shard};
+use crate::value::hash;
 use crate::value::listpack::{Buffer, parse_int};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -93,7 +94,7 @@ impl Str<'_> {
 }
 
 /// Growth by more than this is asked of the allocator before it is done, in bytes.
-const PROBED_BYTES_MIN: usize = 16 << 20;
+pub(super) const PROBED_BYTES_MIN: usize = 16 << 20;
 
 /// What a write does with the key's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,19 +229,8 @@ impl<'a> Keyspace<'a> {
     #[cold]
     fn drop_expired(&mut self, hash: u32, handle: Handle) {
         self.shard.stats.expired += 1;
-        if !self.shard.watches.is_empty() {
-            let bytes = self.shard.dbs[self.db].bytes(handle);
-            self.shard.watches.touch(self.db, Head::of(bytes).key(bytes));
-        }
-        if !self.shard.tracked.is_idle() {
-            let bytes = self.shard.dbs[self.db].bytes(handle);
-            self.shard.tracked.touch(Head::of(bytes).key(bytes), hash, self.client);
-        }
-        if self.shard.settings.events != 0 {
-            let bytes = self.shard.dbs[self.db].bytes(handle);
-            let key = Head::of(bytes).key(bytes).to_vec();
-            self.shard.notify(self.db, Class::Expired, "expired", &key);
-        }
+        self.shard.note_loss(self.db, handle);
+        self.shard.tell(self.db, hash, handle, (Class::Expired, "expired"));
         if let Some(object) = self.shard.dbs[self.db].remove(hash, handle) {
             self.shard.discard(object);
         }
@@ -250,7 +240,7 @@ impl<'a> Keyspace<'a> {
     #[inline]
     fn missed(&mut self, key: Key<'_>) {
         self.shard.stats.misses += 1;
-        self.notify(Class::Miss, "keymiss", key);
+        self.notify_aside(Class::Miss, "keymiss", key);
     }
 
     /// Looks a key up to read it: counts the hit or miss and notes the access.
@@ -261,7 +251,7 @@ impl<'a> Keyspace<'a> {
             Some(found) => {
                 self.shard.stats.hits += 1;
                 if !self.no_touch {
-                    let idle = self.idle_now();
+                    let idle = self.mark(Some(found.head.idle));
                     if found.head.idle != idle {
                         entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
                     }
@@ -272,8 +262,40 @@ impl<'a> Keyspace<'a> {
         found
     }
 
+    /// What an entry notes of an access: the time, or how often there were any. `old` is what it has noted so far.
     #[inline]
-    pub(super) fn idle_now(&mut self) -> u32 {
+    pub(super) fn mark(&mut self, old: Option<u32>) -> u32 {
+        let time = self.idle_now();
+        match self.shard.settings.lfu {
+            None => time,
+            Some(lfu) => self.count(lfu, old),
+        }
+    }
+
+    #[cold]
+    fn count(&mut self, lfu: Lfu, old: Option<u32>) -> u32 {
+        let now_ms = self.now.about_ms();
+        match old {
+            Some(mark) => lfu.touch(mark, now_ms, self.shard.random()),
+            None => Lfu::new_mark(now_ms),
+        }
+    }
+
+    /// How often a key is used, where that is counted. O(1).
+    pub fn frequency(&mut self, key: Key<'_>) -> Option<u32> {
+        let found = self.find(key)?;
+        let lfu = self.shard.settings.lfu?;
+        Some(lfu.counter(found.head.idle, self.now.ms()))
+    }
+
+    /// Whether accesses are counted instead of timed (`maxmemory-policy`).
+    #[must_use]
+    pub fn counts_accesses(&self) -> bool {
+        self.shard.settings.lfu.is_some()
+    }
+
+    #[inline]
+    fn idle_now(&mut self) -> u32 {
         // Where nobody else reads the clock (no event loop runs), every thousandth access does.
         self.shard.accesses = self.shard.accesses.wrapping_add(1);
         if self.shard.accesses & 1023 == 0 {
@@ -309,12 +331,15 @@ impl<'a> Keyspace<'a> {
             Expires::Keep => old.and_then(|found| found.head.expires_at_ms),
             Expires::At(ms) => Some(ms),
         };
-        let idle = self.idle_now();
+        let idle = self.mark(old.map(|found| found.head.idle));
         if old.is_none() {
-            self.notify(Class::New, "new", key);
+            self.notify_aside(Class::New, "new", key);
         }
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
+        }
+        if let NewValue::Object(object) = &value {
+            self.shard.new_due_ms = self.shard.new_due_ms.min(object.next_due_ms());
         }
         let db = &mut self.shard.dbs[self.db];
         if let (Some(found), NewValue::Inline(kind, bytes)) = (&old, &value)
@@ -323,6 +348,10 @@ impl<'a> Keyspace<'a> {
             return found.handle;
         }
         let old = old.map(|found| found.handle);
+        if let Some(handle) = old {
+            self.shard.note_loss(self.db, handle);
+        }
+        let db = &mut self.shard.dbs[self.db];
         let (handle, lost) = db.put(key.hash, old, key.bytes, value, expires_at_ms, idle);
         if let Some(object) = lost {
             self.shard.discard(object);
@@ -347,7 +376,7 @@ impl<'a> Keyspace<'a> {
     pub fn seen(&mut self, key: Key<'_>) -> Option<Seen> {
         let seen = self.seen_unnoticed(key);
         if seen.is_none() {
-            self.notify(Class::Miss, "keymiss", key);
+            self.notify_aside(Class::Miss, "keymiss", key);
         }
         seen
     }
@@ -383,6 +412,7 @@ impl<'a> Keyspace<'a> {
     }
 
     pub(super) fn remove(&mut self, key: Key<'_>, handle: Handle) {
+        self.shard.note_loss(self.db, handle);
         if let Some(object) = self.shard.dbs[self.db].remove(key.hash, handle) {
             self.shard.discard(object);
         }
@@ -408,7 +438,7 @@ impl<'a> Keyspace<'a> {
     /// that is not in the future removes the key. O(1).
     pub fn update_expires(&mut self, key: Key<'_>, decide: impl FnOnce(Option<u64>) -> Expires) -> bool {
         let Some(found) = self.find(key) else { return false };
-        let idle = self.idle_now();
+        let idle = self.mark(Some(found.head.idle));
         entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
         match decide(found.head.expires_at_ms) {
             Expires::Keep => false,
@@ -434,7 +464,10 @@ impl<'a> Keyspace<'a> {
             Kind::Int => "int",
             Kind::Str if found.head.value_len() <= 44 => "embstr",
             Kind::Str | Kind::RawStr | Kind::StrObject => "raw",
-            Kind::PackedList | Kind::PackedHash | Kind::PackedSet | Kind::PackedZSet => "listpack",
+            Kind::PackedHash => {
+                hash::packed_encoding(found.head.value(self.shard.dbs[self.db].bytes(found.handle)))
+            }
+            Kind::PackedList | Kind::PackedSet | Kind::PackedZSet => "listpack",
             Kind::IntSet => "intset",
             Kind::ListObject | Kind::HashObject | Kind::SetObject | Kind::ZSetObject | Kind::StreamObject => {
                 self.shard.dbs[self.db].object(found.handle).map_or("raw", Object::encoding)
@@ -453,7 +486,8 @@ impl<'a> Keyspace<'a> {
     pub fn memory_bytes(&mut self, key: Key<'_>) -> Option<usize> {
         let found = self.find(key)?;
         let db = &self.shard.dbs[self.db];
-        let object = db.object(found.handle).map_or(0, Object::heap_bytes);
+        let object =
+            db.object(found.handle).map_or(0, |object| size_of::<Option<Object>>() + object.heap_bytes());
         // Thirteen bytes are the slot's usual share of its segment.
         Some(db.bytes(found.handle).len() + 13 + object)
     }
@@ -463,6 +497,7 @@ impl<'a> Keyspace<'a> {
     pub fn take(&mut self, key: Key<'_>) -> Option<Value> {
         let found = self.find(key)?;
         let inline = self.inline_form(found);
+        self.shard.note_loss(self.db, found.handle);
         let object = self.shard.dbs[self.db].remove(key.hash, found.handle);
         self.changed(key, 0);
         let form = match object {
@@ -634,7 +669,7 @@ impl<'a> Keyspace<'a> {
         let sum = value.checked_add(by).ok_or(StringError::Overflow)?;
         match old {
             Some(found) if found.head.kind == Kind::Int => {
-                let idle = self.idle_now();
+                let idle = self.mark(Some(found.head.idle));
                 self.changed(key, 1);
                 let slot = self.shard.dbs[self.db].bytes_mut(found.handle);
                 found.head.value_mut(slot).copy_from_slice(&sum.to_le_bytes());
@@ -732,13 +767,13 @@ impl<'a> Keyspace<'a> {
                     *shared = string.freeze();
                 }
             });
-            let idle = self.idle_now();
+            let idle = self.mark(Some(found.head.idle));
             entry::set_idle(self.shard.dbs[self.db].bytes_mut(found.handle), idle);
             return;
         }
         if found.head.kind != Kind::Int && end <= INLINE_BYTES_MAX {
             const GAP: [u8; INLINE_BYTES_MAX] = [0; INLINE_BYTES_MAX];
-            let idle = self.idle_now();
+            let idle = self.mark(Some(found.head.idle));
             self.changed(key, 1);
             let db = &mut self.shard.dbs[self.db];
             let mut value = db.edit(key.hash, found.handle, found.head);

@@ -3,8 +3,8 @@
 use super::collection::{Change, Place, Prepared, Stored};
 use super::db::{InlineValue, Object};
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
-use super::keyspace::{Key, Keyspace, WrongType};
-use crate::value::list::{self, Deque, List, ListRef, Packed};
+use super::keyspace::{Key, Keyspace, Value, WrongType};
+use crate::value::list::{self, Deque, List, ListRef, NodeLimit, Packed};
 
 /// What [`Keyspace::update_list`] does with a key that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,28 @@ impl Keyspace<'_> {
                 (result, Change { dirty: 1, emptied: after == 0, filled: after > before })
             },
         )
+    }
+}
+
+impl Value {
+    /// A list of these elements, of which there is at least one. O(bytes).
+    pub fn list<'v>(elements: impl IntoIterator<Item = &'v [u8]>, limit: NodeLimit) -> Self {
+        let mut deque = Deque::new(limit);
+        elements.into_iter().for_each(|element| deque.push_back(element));
+        deque.settle();
+        Self::of_deque(deque)
+    }
+
+    /// A list whose encoding is settled; what fits its entry is packed. O(1), or O(bytes) of an entry.
+    pub(super) fn of_deque(deque: Deque) -> Self {
+        let packed = match deque.packed_len() {
+            Some(..=INLINE_BYTES_MAX) => deque.to_packed(),
+            _ => None,
+        };
+        match packed {
+            Some(bytes) => Value::inline(Kind::PackedList, bytes),
+            None => Value::object(Object::List(Box::new(deque))),
+        }
     }
 }
 

@@ -8,30 +8,39 @@
 //! **Invariant:** no shard refers to another's memory.
 
 pub mod arena;
+mod bitmaps;
 mod collection;
 pub mod db;
+mod dumps;
 pub mod entry;
 pub mod events;
+mod evict;
 mod hashes;
 mod keyspace;
 mod lists;
 mod sets;
 mod streams;
 mod strings;
-pub mod table;
 pub mod tracking;
 pub mod waiters;
 pub mod watch;
 mod zsets;
 
+pub use crate::value::table;
 pub use entry::Type;
 pub use events::{Class, Event};
+pub use evict::{Eviction, Lfu, Measure};
+pub use hashes::{HashFields, HashNumberError, HashRoom};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
+pub use streams::StreamChange;
 pub use strings::Condition;
 pub use tracking::Changed;
+pub use zsets::{Added, Scored};
 
+use arena::Handle;
 use db::{Db, Object};
+use entry::{Head, Kind};
 use events::Events;
 use table::NEVER;
 use tracking::Tracked;
@@ -47,6 +56,10 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys removed because their deadline had passed.
     pub expired: u64,
+    /// Keys removed to make room.
+    pub evicted: u64,
+    /// Fields of hashes removed because their deadline had passed.
+    pub expired_fields: u64,
     /// Keys written (a measure of change, as `rdb_changes_since_last_save` counts).
     pub dirty: u64,
     /// Calls per command, by the command's number.
@@ -90,6 +103,10 @@ pub struct ShardSettings {
     pub string_bytes_max: usize,
     /// `notify-keyspace-events`: the classes of events that are published, as [`Class`] numbers them; 0 for none.
     pub events: u32,
+    /// How accesses are counted, where `maxmemory-policy` asks for their frequency.
+    pub lfu: Option<Lfu>,
+    /// Keys the hash function of large hashes, sets and sorted sets.
+    pub dict_seed: crate::value::dict::Seed,
 }
 
 /// A key that a command made worth looking at for those who wait for it.
@@ -121,12 +138,19 @@ pub struct Shard {
     pub settings: ShardSettings,
     /// The earliest deadline given since somebody asked, Unix ms.
     new_due_ms: u64,
+    /// Bytes that keys and values took when they were last accounted for.
+    accounted_bytes: usize,
+    /// Keys that may go when memory is used up.
+    pool: evict::Pool,
     /// Large objects on their way to the reaper.
     garbage: Vec<Object>,
     random: u64,
     /// Accesses, to read the clock once in a while where nobody else does.
     accesses: u32,
 }
+
+/// Fields of hashes that one step of the expiry cycle removes before it lets others work.
+const FIELDS_A_STEP: usize = 1000;
 
 /// What one step of the expiry cycle did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,6 +175,8 @@ impl Shard {
             stats: ShardStats::default(),
             settings,
             new_due_ms: NEVER,
+            accounted_bytes: 0,
+            pool: evict::Pool::default(),
             garbage: Vec::new(),
             random: seed | 1,
             accesses: 0,
@@ -181,10 +207,11 @@ impl Shard {
         self.dbs[db].with_deadline()
     }
 
-    /// Bytes this shard holds. O(segments).
+    /// Bytes that keys and values take. O(databases).
+    #[inline]
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.dbs.iter().map(Db::heap_bytes).sum()
+    pub fn used_bytes(&self) -> usize {
+        self.dbs.iter().filter(|db| !db.is_empty()).map(Db::used_bytes).sum()
     }
 
     /// Bytes of the table that finds a database's keys. O(segments).
@@ -222,6 +249,9 @@ impl Shard {
     pub fn flush(&mut self, db: usize) -> Db {
         self.watches.touch_where(db, |key| self.dbs[db].find(key.hash, key.bytes).is_some());
         self.stats.dirty += self.dbs[db].len() as u64;
+        if self.waiters.mind_loss() {
+            self.offer_all(db);
+        }
         std::mem::take(&mut self.dbs[db])
     }
 
@@ -233,11 +263,15 @@ impl Shard {
             self.watches.touch_where(db, exists);
         }
         self.dbs.swap(a, b);
-        for db in [a, b] {
-            let keys: Vec<ReadyKey> =
-                self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
-            self.ready.extend(keys);
-        }
+        self.offer_all(a);
+        self.offer_all(b);
+    }
+
+    /// Gives everyone a look who waits for a key of a database.
+    fn offer_all(&mut self, db: usize) {
+        let keys: Vec<ReadyKey> =
+            self.waiters.keys(db).map(|key| ReadyKey { db, key: key.to_vec() }).collect();
+        self.ready.extend(keys);
     }
 
     /// The earliest deadline that was given since the last call; [`NEVER`] when none was.
@@ -258,7 +292,7 @@ impl Shard {
         !self.garbage.is_empty()
     }
 
-    /// Whether a command leaves something to be done outside, or for others.
+    /// Whether whoever leaves has something to see to: keys to offer, large objects to free, clients to tell.
     #[inline]
     #[must_use]
     pub fn has_news(&self) -> bool {
@@ -272,60 +306,100 @@ impl Shard {
         !self.events.is_empty() || self.tracked.has_changed()
     }
 
-    /// The earliest time at which a key may be due; [`NEVER`] when no key has a deadline. O(segments).
+    /// The earliest time at which a key, or a field of a hash, may be due; [`NEVER`] when none has a deadline. O(segments).
     #[must_use]
     pub fn next_due_ms(&self) -> u64 {
         self.dbs
             .iter()
-            .filter(|db| db.with_deadline() > 0)
+            .filter(|db| db.has_deadlines())
             .map(|db| db.table.next_due_ms())
             .min()
             .unwrap_or(NEVER)
     }
 
-    /// Removes what is due in one segment of a database, from `position` on. O(one segment) and what it frees.
+    /// Removes what is due in one segment of a database, from `position` on: keys, and fields of hashes, of which there
+    /// may be so many that the next step goes on with the same segment. O(one segment) and what it frees.
     ///
     /// A segment that was looked at is left alone for `revisit_ms`, so that a stream of short deadlines costs a walk
     /// a period, not a walk a key; until then lazy expiry hides what is due.
     pub fn expire_segment(&mut self, db: usize, position: u32, now_ms: u64, revisit_ms: u64) -> ExpiryStep {
         let data = &self.dbs[db];
-        if data.with_deadline() == 0 {
+        if !data.has_deadlines() {
             return ExpiryStep::default();
         }
         let Some((segment, slots, next)) = data.table.next_due_segment(position, now_ms) else {
             return ExpiryStep::default();
         };
         let mut due_ms = NEVER;
-        let mut expired = Vec::new();
+        let (mut expired, mut lessened, mut emptied, mut fields) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let with_field_deadlines = data.with_field_deadlines() > 0;
         for slot in slots {
-            match data.head(slot.handle).expires_at_ms {
-                Some(deadline) if deadline < now_ms => expired.push(slot),
+            let data = &mut self.dbs[db];
+            let head = data.head(slot.handle);
+            match head.expires_at_ms {
+                Some(deadline) if deadline < now_ms => {
+                    expired.push(slot);
+                    continue;
+                }
                 Some(deadline) => due_ms = due_ms.min(deadline),
                 None => {}
             }
+            if with_field_deadlines && head.kind == Kind::HashObject {
+                let before = fields;
+                let (hash_due_ms, is_empty) =
+                    data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
+                if fields > before {
+                    lessened.push(slot);
+                }
+                due_ms = due_ms.min(hash_due_ms);
+                if is_empty {
+                    emptied.push(slot);
+                }
+            }
         }
-        let due_ms = if due_ms == NEVER { NEVER } else { due_ms.max(now_ms + revisit_ms) };
+        self.stats.expired_fields += fields as u64;
+        // Where fields were left over, the segment remains due.
+        let unfinished = fields >= FIELDS_A_STEP && due_ms < now_ms;
+        let next = if unfinished { Some(position) } else { next };
+        let due_ms = if due_ms == NEVER || unfinished { due_ms } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
-        for slot in &expired {
-            if !self.watches.is_empty() {
-                let bytes = self.dbs[db].bytes(slot.handle);
-                self.watches.touch(db, entry::Head::of(bytes).key(bytes));
-            }
-            if !self.tracked.is_idle() {
-                let bytes = self.dbs[db].bytes(slot.handle);
-                self.tracked.touch(entry::Head::of(bytes).key(bytes), slot.hash, 0);
-            }
-            if self.settings.events != 0 {
-                let bytes = self.dbs[db].bytes(slot.handle);
-                let key = entry::Head::of(bytes).key(bytes).to_vec();
-                self.notify(db, Class::Expired, "expired", &key);
-            }
+        for slot in lessened {
+            self.tell(db, slot.hash, slot.handle, (Class::Hash, "hexpired"));
+        }
+        let gone = expired.iter().map(|slot| (slot, (Class::Expired, "expired")));
+        for (slot, event) in gone.chain(emptied.iter().map(|slot| (slot, (Class::Generic, "del")))) {
+            self.note_loss(db, slot.handle);
+            self.tell(db, slot.hash, slot.handle, event);
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
             }
         }
         self.stats.expired += expired.len() as u64;
         ExpiryStep { expired: expired.len(), next }
+    }
+
+    /// Tells those who watch a key, have it in a cache or listen what happens to it by itself.
+    #[inline]
+    fn tell(&mut self, db: usize, hash: u32, handle: Handle, event: (Class, &'static str)) {
+        if !self.watches.is_empty() || !self.tracked.is_idle() || self.settings.events != 0 {
+            let bytes = self.dbs[db].bytes(handle);
+            let key: Box<[u8]> = Head::of(bytes).key(bytes).into();
+            self.watches.touch(db, &key);
+            self.tracked.touch(&key, hash, 0);
+            self.notify(db, event.0, event.1, &key);
+        }
+    }
+
+    /// Gives those a look who mind that a key's value is about to go. O(1) where nobody does.
+    #[inline]
+    fn note_loss(&mut self, db: usize, handle: Handle) {
+        if self.waiters.mind_loss() {
+            let bytes = self.dbs[db].bytes(handle);
+            let head = Head::of(bytes);
+            if head.kind == Kind::StreamObject && self.waiters.wanted(db, head.key(bytes)) {
+                self.ready.push(ReadyKey { db, key: head.key(bytes).to_vec() });
+            }
+        }
     }
 
     /// Keeps a removed object for the reaper where freeing it takes long, and frees it here where it does not.

@@ -167,7 +167,7 @@ mod tests {
             steps.into_iter().all(|(what, key, reader)| {
                 let (key, reader) = (key % 16, u64::from(reader % 4) + 1);
                 let (bytes, hash) = ([key], u32::from(key % 3));
-                if what % 3 == 0 {
+                let right = if what % 3 == 0 {
                     let readers = model.remove(&key);
                     tracked.touch(&bytes, hash, 7);
                     let changed = tracked.take_changed();
@@ -184,8 +184,9 @@ mod tests {
                         model.entry(key).or_default().insert(reader);
                         true
                     }
-                }
-                && tracked.keys_len() == model.len()
+                };
+                right
+                    && tracked.keys_len() == model.len()
                 && tracked.readers_len() == model.values().map(BTreeSet::len).sum::<usize>()
                 && tracked.index.len() == tracked.entries.len()
             })

@@ -23,6 +23,8 @@ pub struct Place {
     pub fills: bool,
     /// The type a key must have to be worth a look; `None` for any.
     pub wants: Option<Type>,
+    /// Whether it has its turn also when the key goes or becomes another type (a reader of a consumer group).
+    pub minds_loss: bool,
 }
 
 /// Those who wait for one key.
@@ -44,6 +46,8 @@ pub struct Waiters {
     beyond: usize,
     /// How many places may fill another key.
     filling: usize,
+    /// How many places mind the loss of their key.
+    minding: usize,
 }
 
 impl Waiters {
@@ -59,6 +63,13 @@ impl Waiters {
     #[must_use]
     pub fn reach_beyond(&self) -> bool {
         self.beyond > 0
+    }
+
+    /// Whether anyone here must hear of it when a key that is waited for goes. O(1).
+    #[inline]
+    #[must_use]
+    pub fn mind_loss(&self) -> bool {
+        self.minding > 0
     }
 
     /// Whether filling this key, in whichever database, may have to serve a waiter that needs another shard.
@@ -87,6 +98,7 @@ impl Waiters {
         self.len += 1;
         self.beyond += usize::from(!place.others.is_empty());
         self.filling += usize::from(place.fills);
+        self.minding += usize::from(place.minds_loss);
         for &shard in &place.others {
             *queue.others.entry(shard).or_default() += 1;
         }
@@ -101,6 +113,7 @@ impl Waiters {
         self.len -= 1;
         self.beyond -= usize::from(!place.others.is_empty());
         self.filling -= usize::from(place.fills);
+        self.minding -= usize::from(place.minds_loss);
         for shard in &place.others {
             if let Some(count) = queue.others.get_mut(shard) {
                 *count -= 1;
@@ -115,13 +128,15 @@ impl Waiters {
         true
     }
 
-    /// The first waiter behind `after` in a key's queue that a value of this type may interest. O(log n), and O(1)
-    /// for each one that it does not interest.
+    /// The first waiter behind `after` in a key's queue that may be interested in what the key holds, `None` for a key
+    /// that is gone. O(log n), and O(1) for each one that is not.
     #[must_use]
-    pub fn next_after(&self, db: usize, key: &[u8], after: Ticket, holds: Type) -> Option<Ticket> {
+    pub fn next_after(&self, db: usize, key: &[u8], after: Ticket, holds: Option<Type>) -> Option<Ticket> {
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         let queue = self.queues.get(&db)?.get(key)?;
-        let interested = |place: &Place| place.wants.is_none_or(|wanted| wanted == holds);
+        let interested = |place: &Place| {
+            place.minds_loss || holds.is_some_and(|holds| place.wants.is_none_or(|wanted| wanted == holds))
+        };
         queue.places.range(behind).find(|(_, place)| interested(place)).map(|(&ticket, _)| ticket)
     }
 
@@ -149,7 +164,7 @@ mod tests {
 
     /// Someone who waits for a list.
     fn list(others: &[usize]) -> Place {
-        Place { others: others.into(), fills: false, wants: Some(Type::List) }
+        Place { others: others.into(), wants: Some(Type::List), ..Place::default() }
     }
 
     fn reach(waiters: &Waiters, key: &[u8]) -> Option<Vec<usize>> {
@@ -162,10 +177,10 @@ mod tests {
         waiters.add(0, b"k", 7, list(&[]));
         waiters.add(0, b"k", 3, list(&[]));
         assert!(waiters.wanted(0, b"k") && !waiters.wanted(1, b"k"));
-        assert_eq!(waiters.next_after(0, b"k", 0, Type::List), Some(3));
-        assert_eq!(waiters.next_after(0, b"k", 3, Type::List), Some(7));
+        assert_eq!(waiters.next_after(0, b"k", 0, Some(Type::List)), Some(3));
+        assert_eq!(waiters.next_after(0, b"k", 3, Some(Type::List)), Some(7));
         assert!(waiters.remove(0, b"k", 3) && !waiters.remove(0, b"k", 3));
-        assert_eq!(waiters.next_after(0, b"k", 0, Type::List), Some(7));
+        assert_eq!(waiters.next_after(0, b"k", 0, Some(Type::List)), Some(7));
         assert!(waiters.remove(0, b"k", 7) && waiters.is_empty());
         assert_eq!(waiters.keys(0).count(), 0);
     }
@@ -175,8 +190,21 @@ mod tests {
         let mut waiters = Waiters::default();
         waiters.add(0, b"k", 1, list(&[]));
         waiters.add(0, b"k", 2, Place::default());
-        assert_eq!(waiters.next_after(0, b"k", 0, Type::String), Some(2));
-        assert_eq!(waiters.next_after(0, b"k", 2, Type::List), None);
+        assert_eq!(waiters.next_after(0, b"k", 0, Some(Type::String)), Some(2));
+        assert_eq!(waiters.next_after(0, b"k", 2, Some(Type::List)), None);
+    }
+
+    #[test]
+    fn who_minds_the_loss_of_a_key_has_its_turn_whatever_the_key_holds() {
+        let mut waiters = Waiters::default();
+        waiters.add(0, b"k", 1, list(&[]));
+        waiters.add(0, b"k", 2, Place { minds_loss: true, ..list(&[]) });
+        assert!(waiters.mind_loss());
+        assert_eq!(waiters.next_after(0, b"k", 0, None), Some(2));
+        assert_eq!(waiters.next_after(0, b"k", 0, Some(Type::String)), Some(2));
+        assert_eq!(waiters.next_after(0, b"k", 0, Some(Type::List)), Some(1));
+        assert!(waiters.remove(0, b"k", 2) && !waiters.mind_loss());
+        assert_eq!(waiters.next_after(0, b"k", 0, None), None);
     }
 
     #[test]
@@ -199,7 +227,7 @@ mod tests {
         shards.sort_unstable();
         assert_eq!((shards, reach(&waiters, b"other")), (vec![3, 5, 7], Some(vec![])));
         // Who fills another key makes the reach unknown.
-        waiters.add(0, b"other", 4, Place { others: [9].into(), fills: true, wants: None });
+        waiters.add(0, b"other", 4, Place { others: [9].into(), fills: true, ..Place::default() });
         assert_eq!(reach(&waiters, b"k"), None);
         waiters.remove(0, b"other", 4);
         waiters.remove(0, b"k", 1);

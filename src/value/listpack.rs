@@ -195,6 +195,18 @@ impl<'a> Needle<'a> {
         Self { bytes, int: parse_int(bytes) }
     }
 
+    /// The bytes looked for. O(1).
+    #[inline]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The number that the bytes are the canonical form of, if they are one. O(1).
+    #[inline]
+    pub fn as_int(&self) -> Option<i64> {
+        self.int
+    }
+
     /// Whether the element's text is the one looked for. O(n) in the text when the lengths are equal.
     #[inline]
     pub fn matches(&self, element: Element<'_>) -> bool {
@@ -254,6 +266,15 @@ impl<'a> Encoded<'a> {
         match parse_int(value) {
             Some(number) => Self::int(number),
             None => Self::string(value),
+        }
+    }
+
+    /// Encodes what was looked for, whose number is known. O(1).
+    #[inline]
+    pub fn needle(needle: &Needle<'a>) -> Self {
+        match needle.int {
+            Some(number) => Self::int(number),
+            None => Self::string(needle.bytes),
         }
     }
 
@@ -318,6 +339,12 @@ impl<'a> Encoded<'a> {
         [&self.head[..usize::from(self.head_len)], self.data, &self.backlen[..usize::from(self.backlen_len)]]
     }
 
+    /// Header and data: the entry without its backlen.
+    #[inline]
+    pub fn bare_parts(&self) -> [&[u8]; 2] {
+        [&self.head[..usize::from(self.head_len)], self.data]
+    }
+
     /// The length of the entry in bytes. O(1).
     #[inline]
     pub fn entry_len(&self) -> usize {
@@ -367,7 +394,16 @@ fn encode_backlen(size: usize, width: usize) -> [u8; 5] {
 /// The entry that `bytes` begins with, and its length with backlen; `None` at the end. O(1).
 #[inline]
 pub fn first(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
-    let (element, size) = match *bytes.first()? {
+    let (element, size) = first_bare(bytes)?;
+    let total = size.checked_add(backlen_width(size))?;
+    (total <= bytes.len()).then_some((element, total))
+}
+
+/// The entry that `bytes` begins with, and its length without backlen, for those who never walk backwards and leave it
+/// out; `None` at the end. O(1).
+#[inline]
+pub fn first_bare(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
+    Some(match *bytes.first()? {
         byte @ 0..=0x7F => (Element::Int(i64::from(byte)), 1),
         byte @ 0x80..=0xBF => string(bytes, 1, usize::from(byte & 0x3F))?,
         byte @ 0xC0..=0xDF => {
@@ -381,9 +417,7 @@ pub fn first(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
         0xF3 => (Element::Int(sign_extend(little_endian(bytes, 4)?, 32)), 5),
         0xF4 => (Element::Int(little_endian(bytes, 8)?), 9),
         _ => return None,
-    };
-    let total = size.checked_add(backlen_width(size))?;
-    (total <= bytes.len()).then_some((element, total))
+    })
 }
 
 #[inline]
@@ -414,9 +448,9 @@ pub fn first_len(bytes: &[u8]) -> Option<usize> {
     (total <= bytes.len()).then_some(total)
 }
 
-/// The length without backlen that the header at the start of `bytes` declares.
+/// The length without backlen that the header at the start of `bytes` declares; `None` at the end. O(1).
 #[inline]
-fn first_size(bytes: &[u8]) -> Option<usize> {
+pub fn first_size(bytes: &[u8]) -> Option<usize> {
     Some(match *bytes.first()? {
         0..=0x7F => 1,
         byte @ 0x80..=0xBF => 1 + usize::from(byte & 0x3F),

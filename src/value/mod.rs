@@ -7,6 +7,8 @@
 //! bytes are; large ones own a structure on the heap. **Invariant:** nothing in here holds a position in a
 //! buffer across a change of it other than as an index.
 
+pub mod bits;
+pub mod dict;
 pub mod hash;
 pub mod lcs;
 pub mod list;
@@ -15,4 +17,5 @@ pub mod long_double;
 pub mod set;
 pub mod stream;
 pub mod string;
+pub mod table;
 pub mod zset;

@@ -7,10 +7,10 @@
 //! which they belong. So small replies cost one copy, large ones none, and a rollback truncates both.
 
 use super::ProtocolError;
+use crate::double::DoubleBuffer;
 use crate::reply::{Mark, Protocol, Sink};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, IoSlice, Write};
 
 /// From this length on, a shared value is queued instead of copied.
@@ -438,115 +438,6 @@ impl Sink for RespSink<'_> {
     #[inline]
     fn ok(&mut self) {
         self.put(b"+OK\r\n");
-    }
-}
-
-/// A floating point number as Redis 7.2 prints it: the shortest text that reads back as the same number.
-///
-/// `inf`, `-inf`, `nan`, `-0`; whole numbers up to 2^62 in full; otherwise plain decimals or, where the exponent is
-/// far from 0, C's form without padding: `0.1`, `1e+20`, `1.5e-9`.
-///
-/// ```
-/// assert_eq!(damselfly::wire::format_double(0.1), "0.1");
-/// assert_eq!(damselfly::wire::format_double(3.0), "3");
-/// assert_eq!(damselfly::wire::format_double(1e20), "1e+20");
-/// ```
-#[must_use]
-pub fn format_double(value: f64) -> String {
-    DoubleBuffer::new().format(value).to_owned()
-}
-
-/// Room for the longest number that [`format_double`] prints (25 bytes: a sign, 17 digits, 7 zeros), and for its
-/// digits before they are laid out.
-struct DoubleBuffer {
-    text: [u8; 64],
-    len: usize,
-}
-
-impl DoubleBuffer {
-    fn new() -> Self {
-        Self { text: [0; 64], len: 0 }
-    }
-
-    fn format(&mut self, value: f64) -> &str {
-        self.len = 0;
-        if value.is_nan() {
-            self.put(b"nan");
-        } else if value.is_infinite() {
-            self.put(if value < 0.0 { b"-inf" } else { b"inf" });
-        } else if value == 0.0 {
-            self.put(if value.is_sign_negative() { b"-0" } else { b"0" });
-        } else if value.abs() <= (i64::MAX / 2) as f64 && value.trunc() == value {
-            self.put(itoa::Buffer::new().format(value as i64).as_bytes());
-        } else {
-            self.lay_out(value);
-        }
-        // Only ASCII was put.
-        str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if let Some(slot) = self.text.get_mut(self.len) {
-                *slot = *byte;
-                self.len += 1;
-            }
-        }
-    }
-
-    /// Lays out the shortest digits, which Rust's `{:e}` finds (`d.ddde-7`), by the rules of fpconv's `emit_digits`.
-    /// With `n` digits and the decimal point `k` places behind the last one:
-    ///
-    /// 1. `0 <= k < 8`: a whole number, filled up with zeros;
-    /// 2. `-7 < k < 0`, or an exponent above -4 and below 4: plain decimals;
-    /// 3. otherwise an exponent with its sign, without padding.
-    fn lay_out(&mut self, value: f64) {
-        let mut scientific = DoubleBuffer::new();
-        // Cannot fail: at most 17 digits, a point, a sign and an exponent of 5 bytes.
-        let _ = fmt::Write::write_fmt(&mut scientific, format_args!("{:e}", value.abs()));
-        let text = scientific.text.get(..scientific.len).unwrap_or_default();
-        let (mantissa, exponent) = match memchr::memchr(b'e', text) {
-            Some(at) => text.split_at(at),
-            None => (text, &b""[..]),
-        };
-        let exponent: i32 = str::from_utf8(exponent.get(1..).unwrap_or_default())
-            .ok()
-            .and_then(|e| e.parse().ok())
-            .unwrap_or(0);
-        let mut digits = DoubleBuffer::new();
-        mantissa.iter().filter(|byte| byte.is_ascii_digit()).for_each(|digit| digits.put(&[*digit]));
-        let digits = digits.text.get(..digits.len).unwrap_or_default();
-        let k = exponent - (digits.len() as i32 - 1);
-
-        if value < 0.0 {
-            self.put(b"-");
-        }
-        if (0..8).contains(&k) {
-            self.put(digits);
-            (0..k).for_each(|_| self.put(b"0"));
-        } else if k < 0 && (k > -7 || exponent.abs() < 4) {
-            let (whole, fraction) = digits.split_at((exponent + 1).clamp(0, digits.len() as i32) as usize);
-            self.put(if whole.is_empty() { b"0" } else { whole });
-            self.put(b".");
-            (exponent..-1).for_each(|_| self.put(b"0"));
-            self.put(fraction);
-        } else {
-            let (first, rest) = digits.split_at(1.min(digits.len()));
-            self.put(first);
-            if !rest.is_empty() {
-                self.put(b".");
-                self.put(rest);
-            }
-            self.put(if exponent < 0 { b"e-" } else { b"e+" });
-            self.put(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
-        }
-    }
-}
-
-impl fmt::Write for DoubleBuffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.put(text.as_bytes());
-        Ok(())
     }
 }
 

@@ -10,5 +10,6 @@
 mod encode;
 mod request;
 
-pub use encode::{Output, RespSink, SHARED_BYTES_MIN, format_double};
+pub use crate::double::format_double;
+pub use encode::{Output, RespSink, SHARED_BYTES_MIN};
 pub use request::{Limits, Parsed, ProtocolError, RequestParser, Span};

@@ -2,13 +2,14 @@
 //!
 //! Three ways to look at it: threads that push, wait, give up and vanish as they like, after which every element must
 //! have been consumed once or still be in a list (`load`); a model of Redis' semantics that random interleavings of
-//! sessions are compared with, step by step (`model`); and single stories (`stories`).
+//! sessions are compared with, step by step (`model`); and single stories (`stories`, and `zset` for sorted sets).
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod load;
 mod model;
 mod stories;
+mod zset;
 
 use bytes::Bytes;
 use damselfly::clock::Clock;

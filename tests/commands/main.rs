@@ -3,12 +3,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acl;
 mod bitmap;
 mod connection;
 mod dump;
 mod hash;
 mod keys;
 mod list;
+mod memory;
 mod pubsub;
 mod server;
 mod set;

@@ -1,7 +1,10 @@
 //! Commands made from the command table.
 
+mod bitmap;
 mod random;
+mod stream;
 mod syntax;
+mod zset;
 
 pub use random::Random;
 use syntax::Node;
@@ -53,7 +56,8 @@ const LEFT_OUT: &[&str] = &[
     "WAITAOF",
 ];
 
-const KEYS: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"", b"\x00\xff\r\n"];
+const KEYS: &[&[u8]] =
+    &[b"a", b"b", b"c", b"d", b"{t}1", b"{t}2", b"list1", b"list2", b"s1", b"s2", b"", b"\x00\xff\r\n"];
 
 /// Makes scripts.
 pub struct Generator {
@@ -70,9 +74,18 @@ struct Made {
 }
 
 impl Generator {
-    pub fn new() -> Self {
+    /// Of all commands, or of one family's and those on keys.
+    pub fn of(family: Option<&str>) -> Self {
         let mut commands = Vec::new();
-        for entry in TABLE.entries().iter().filter(|entry| !LEFT_OUT.contains(&entry.command.name)) {
+        // What Redis never had is for those who compare with Valkey, too.
+        let newer = std::env::var_os("VALKEY_ORACLE").is_some();
+        let wanted =
+            |group: Group| family.is_none_or(|family| group.name() == family || group == Group::Generic);
+        for entry in TABLE.entries().iter().filter(|entry| {
+            !LEFT_OUT.contains(&entry.command.name)
+                && (newer || !entry.command.since.starts_with("9."))
+                && wanted(entry.command.group)
+        }) {
             add(&mut commands, entry, &[]);
         }
         Self { commands }
@@ -133,8 +146,21 @@ impl Made {
     fn argv(&self, random: &mut Random) -> Argv {
         let mut argv: Argv = self.words.iter().map(|word| spell(word, random)).collect();
         let first = argv.len();
-        fill(&self.syntax, &mut argv, random);
-        if let Keys::Counted(at) = self.command.keys
+        if self.command.group == Group::Bitmap {
+            argv.extend(bitmap::arguments(self.command.name, random));
+        } else {
+            fill(&self.syntax, self.command.group, &mut argv, random);
+        }
+        if self.command.name == "HSETEX"
+            && let Some(at) = argv.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS"))
+        {
+            // Its `numfields` counts pairs.
+            argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
+        }
+        if self.command.group == Group::SortedSet {
+            zset::fit(&mut argv, random);
+        }
+        if let Keys::Counted(at) | Keys::FirstAndCounted(at) = self.command.keys
             && random.one_in(8)
             && argv.len() > at
         {
@@ -150,8 +176,9 @@ impl Made {
         if random.one_in(40) && argv.len() > first {
             argv.remove(first + random.below(argv.len() - first));
         }
+        stream::repair(self, &mut argv, random);
         // Nobody serves these scripts, so a wait has to end by itself.
-        if self.command.flags.has(Flag::Blocking) {
+        if self.command.flags.has(Flag::Blocking) && self.command.group != Group::Stream {
             let last = argv.len() - 1;
             for (at, arg) in argv.iter_mut().enumerate().skip(first) {
                 let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<f64>().ok());
@@ -162,6 +189,24 @@ impl Made {
                 if for_ever || long {
                     *arg = b"0.01".to_vec();
                 }
+            }
+        }
+        // Redis draws as often as it is told to, and would fill the machine's memory.
+        if self.command.name.contains("RAND") {
+            for arg in &mut argv {
+                let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<i64>().ok());
+                if number.is_some_and(|number| (-i64::MAX..-1000).contains(&number)) {
+                    *arg = b"-20".to_vec();
+                }
+            }
+        }
+        // Chance takes other members here than there, unless it takes them all.
+        if self.command.name == "SPOP" {
+            argv.truncate(3);
+            let count = one_of(random, &["1000", "1000", "9223372036854775807", "0", "-1", "x"]);
+            match argv.get_mut(2) {
+                Some(arg) => *arg = count,
+                None => argv.push(count),
             }
         }
         // A life that ends within the script would end here before it ends there, or after.
@@ -181,7 +226,7 @@ impl Made {
 }
 
 /// Commands whose third word is a time to live.
-const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"];
+const LIVES: &[&str] = &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "HEXPIRE", "HPEXPIRE"];
 
 /// A word, in capitals mostly.
 fn spell(word: &str, random: &mut Random) -> Vec<u8> {
@@ -194,28 +239,28 @@ fn spell(word: &str, random: &mut Random) -> Vec<u8> {
     }
 }
 
-fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
-    // `numkeys` is what follows, so it is filled in once that is there.
+fn fill(nodes: &[Node], group: Group, argv: &mut Argv, random: &mut Random) {
+    // `numkeys` or `numfields` is what follows, so it is filled in once that is there.
     let mut counted = None;
     for node in nodes {
         match node {
             Node::Word(word) => argv.push(spell(word, random)),
-            Node::Argument(name) if name == "numkeys" => {
+            Node::Argument(name) if name == "numkeys" || name == "numfields" => {
                 counted = Some(argv.len());
                 argv.push(Vec::new());
             }
-            Node::Argument(name) => argv.push(argument(name, random)),
+            Node::Argument(name) => argv.push(argument(name, group, random)),
             Node::Optional(nodes) => {
                 if random.one_in(3) {
-                    fill(nodes, argv, random);
+                    fill(nodes, group, argv, random);
                 }
             }
             Node::Repeated(nodes) => {
                 for _ in 0..[0, 0, 0, 1, 1, 2, 3, 9][random.below(8)] {
-                    fill(nodes, argv, random);
+                    fill(nodes, group, argv, random);
                 }
             }
-            Node::Choice(choices) => fill(&choices[random.below(choices.len())], argv, random),
+            Node::Choice(choices) => fill(&choices[random.below(choices.len())], group, argv, random),
         }
         if let Some(at) = counted
             && argv.len() > at + 1
@@ -231,9 +276,17 @@ fn fill(nodes: &[Node], argv: &mut Argv, random: &mut Random) {
 }
 
 /// What may stand for a name in a syntax.
-fn argument(name: &str, random: &mut Random) -> Vec<u8> {
+fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
+    if group == Group::Stream
+        && let Some(argument) = stream::argument(name, random)
+    {
+        return argument;
+    }
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" => key(random),
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "srckey" | "dstkey" | "src"
+        | "dst" => key(random),
+        "score" | "weight" => zset::score(random),
+        "min" | "max" => zset::bound(random),
         "seconds" => one_of(random, &["100", "1000", "10000", "9999999", "0", "-1", "9223372036854775807"]),
         "milliseconds" => {
             one_of(random, &["100000", "1000000", "99999999999", "0", "-1", "9223372036854775807"])
@@ -252,9 +305,8 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "offset" => {
             one_of(random, &["0", "1", "2", "5", "20", "100", "-1", "536870912", "9223372036854775807"])
         }
-        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len" => {
-            number(random)
-        }
+        "index" | "start" | "stop" | "end" | "count" | "rank" | "len" | "num-matches" | "min-match-len"
+        | "limit" => number(random),
         "db" | "index1" | "index2" | "destination-db" => {
             one_of(random, &["0", "0", "0", "1", "2", "99", "-1"])
         }
@@ -262,8 +314,12 @@ fn argument(name: &str, random: &mut Random) -> Vec<u8> {
         "pattern" => {
             one_of(random, &["*", "a*", "?", "[a-c]", "list*", "[^a]", "\\*", "{t}[12]", "", "#", "a*->x"])
         }
-        "type" => one_of(random, &["string", "list", "hash", "STRING", "none"]),
-        "pivot" | "element" if random.one_in(2) => small(random),
+        "by-pattern" | "get-pattern" => {
+            one_of(random, &["*", "*", "#", "{t}*", "list*", "*->x", "*->1", "x*", "*->", "->*", "**"])
+        }
+        "type" => one_of(random, &["string", "list", "hash", "set", "zset", "stream", "STRING", "none"]),
+        "field" => field(random),
+        "pivot" | "element" | "member" if random.one_in(2) => small(random),
         _ => value(random),
     }
 }
@@ -289,8 +345,17 @@ fn number(random: &mut Random) -> Vec<u8> {
     }
 }
 
+/// Mostly one of a few, so that they meet.
+fn field(random: &mut Random) -> Vec<u8> {
+    match random.below(20) {
+        0 => value(random),
+        1 => key(random),
+        _ => one_of(random, &["f", "g", "h", "1", "2", "007"]),
+    }
+}
+
 fn small(random: &mut Random) -> Vec<u8> {
-    one_of(random, &["x", "y", "z", "1", "2"])
+    one_of(random, &["x", "y", "z", "1", "2", "a", "b"])
 }
 
 fn value(random: &mut Random) -> Vec<u8> {

@@ -1,10 +1,10 @@
 //! `CLIENT KILL`: closing connections.
 
+use super::Kind;
 use super::list::seconds_between;
-use super::{Kind, USER};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
-use crate::engine::{Client, Reach, Session};
+use crate::engine::{Client, Engine, Reach, Session};
 use crate::reply::Sink;
 
 /// Closes the connection from an address, or all that the filters let through, and replies with their number. A
@@ -23,7 +23,7 @@ pub(super) fn kill(
         // The old form may hit the caller as well.
         Filter { addr: Some(args.required()?), skip_me: false, ..Filter::default() }
     } else {
-        Filter::parse(args)?
+        Filter::parse(args, engine)?
     };
     let now_ms = engine.clock().now_ms();
     let mut killed = 0;
@@ -54,6 +54,7 @@ struct Filter<'a> {
     kind: Option<Kind>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
     /// In seconds, and the least age that fits.
     max_age: Option<u64>,
     skip_me: bool,
@@ -61,12 +62,12 @@ struct Filter<'a> {
 
 impl Default for Filter<'_> {
     fn default() -> Self {
-        Self { id: None, kind: None, addr: None, laddr: None, max_age: None, skip_me: true }
+        Self { id: None, kind: None, addr: None, laddr: None, user: None, max_age: None, skip_me: true }
     }
 }
 
 impl<'a> Filter<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Self, CommandError> {
+    fn parse(args: &mut Args<'a>, engine: &Engine) -> Result<Self, CommandError> {
         let mut filter = Filter::default();
         while let Some(option) = args.try_next() {
             let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
@@ -87,10 +88,10 @@ impl<'a> Filter<'a> {
             } else if is("LADDR") {
                 filter.laddr = Some(value);
             } else if is("USER") {
-                // There is one user, and every client is that.
-                if value != USER {
+                if engine.acl().user(value).is_none() {
                     return Err(format!("ERR No such user '{}'", String::from_utf8_lossy(value)).into());
                 }
+                filter.user = Some(value);
             } else if is("SKIPME") {
                 filter.skip_me = match value {
                     yes if yes.eq_ignore_ascii_case(b"yes") => true,
@@ -110,6 +111,7 @@ impl<'a> Filter<'a> {
             && self.kind.is_none_or(|kind| kind.takes(client))
             && self.addr.is_none_or(|addr| client.peer.addr.as_bytes() == addr)
             && self.laddr.is_none_or(|laddr| client.peer.laddr.as_bytes() == laddr)
+            && self.user.is_none_or(|user| client.user().name() == user)
             && self.max_age.is_none_or(|least| age >= least)
     }
 }

@@ -1,6 +1,6 @@
 //! `CLIENT LIST` and `CLIENT INFO`: a client in a line.
 
-use super::{Kind, USER};
+use super::Kind;
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
@@ -58,6 +58,14 @@ pub(super) fn info(
     Ok(())
 }
 
+/// The line of the client that sends this command, without its end.
+pub(crate) fn describe(session: &Session, now_ms: u64, argv: &[&[u8]]) -> Vec<u8> {
+    let mut line = Vec::new();
+    Viewer::at(session, now_ms, argv).write(&session.client, &mut line);
+    line.pop();
+    line
+}
+
 /// Seconds as Redis counts them, whose clients know in which second they came, and not when in it.
 pub(super) fn seconds_between(then_ms: u64, now_ms: u64) -> u64 {
     (now_ms / 1000).saturating_sub(then_ms / 1000)
@@ -73,8 +81,11 @@ struct Viewer<'a> {
 
 impl<'a> Viewer<'a> {
     fn new(session: &'a Session, engine: &mut Reach<'_, '_>, args: &Args<'_>) -> Self {
-        let argv_bytes = args.argv().iter().map(|arg| arg.len()).sum();
-        Self { session, now_ms: engine.clock().now_ms(), argv_bytes }
+        Self::at(session, engine.clock().now_ms(), args.argv())
+    }
+
+    fn at(session: &'a Session, now_ms: u64, argv: &[&[u8]]) -> Self {
+        Self { session, now_ms, argv_bytes: argv.iter().map(|arg| arg.len()).sum() }
     }
 
     /// Writes a client's line: the fields of Redis 7.2 in its order. Where a field speaks of buffers that we do not
@@ -119,7 +130,7 @@ impl<'a> Viewer<'a> {
             client.queued.load(Relaxed),
             usize::from(output_bytes > 0),
         );
-        line.extend_from_slice(USER);
+        line.extend_from_slice(client.user().name());
         let redirect = match client.tracking_mode().is_on() {
             true => client.tracking_redirect() as i64,
             false => -1,

@@ -7,8 +7,9 @@ mod kill;
 mod list;
 mod tracking;
 
+pub(crate) use list::describe;
+
 use super::args::{Args, parse_int};
-use super::connection::USER;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use crate::engine::{Client, Ended, PauseKind, Reach, ReplyMode, Session};

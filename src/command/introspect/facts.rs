@@ -17,18 +17,38 @@ fn lookup(table: ByName, name: &str) -> Option<&'static str> {
 const KEY_USES: ByName = &[
     (
         "RO",
-        "exists llen memory|usage object|encoding object|freq object|idletime object|refcount strlen touch type",
+        "exists hexists hlen hstrlen llen memory|usage object|encoding object|freq object|idletime \
+         object|refcount scard sismember strlen touch type xlen zcard",
     ),
-    ("RW insert", "append linsert lpush lpushx rpush rpushx"),
-    ("RW access update", "decr decrby getex getset incr incrby incrbyfloat move"),
-    ("RW access update variable_flags", "set"),
-    ("RW access delete", "blmpop blpop brpop getdel lmpop lpop rpop"),
-    ("RW delete", "lrem ltrim"),
+    (
+        "RW insert",
+        "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd xgroup|create xgroup|createconsumer",
+    ),
+    (
+        "RW access update",
+        "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
+    ),
+    ("RW access update variable_flags", "bitfield set"),
+    (
+        "RW access delete",
+        "blmpop blpop brpop bzmpop bzpopmax bzpopmin getdel hgetdel lmpop lpop rpop spop zmpop zpopmax \
+         zpopmin",
+    ),
+    (
+        "RW delete",
+        "hdel lrem ltrim srem xautoclaim xdel xgroup|delconsumer xgroup|destroy xtrim zrem zremrangebylex \
+         zremrangebyrank zremrangebyscore",
+    ),
+    ("RO access", "xreadgroup"),
     ("RM delete", "del unlink"),
-    ("OW update", "mset psetex setex"),
+    ("OW update", "mset psetex restore setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
-    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush"),
+    (
+        "OW update, RO access",
+        "bitop sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore",
+    ),
+    ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
     ("RO access, RO access ?, OW update ?", "sort"),
@@ -38,8 +58,10 @@ const KEY_USES: ByName = &[
 
 /// Remarks on key specifications, in their order. The rule: none.
 const KEY_NOTES: &[(&str, &[&str])] = &[
+    ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
+    ("xadd", &["UPDATE instead of INSERT because of the optional trimming feature"]),
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
     ("sort_ro", &["", SORT_BY_NOTE]),
 ];
@@ -52,10 +74,14 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 const TIPS: ByName = &[
     (
         "nondeterministic_output",
-        "client|info client|list dump lastsave object|encoding object|freq object|idletime object|refcount pttl time \
-         ttl",
+        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
+         object|refcount pttl spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending \
+         xtrim zrandmember zscan",
     ),
-    ("nondeterministic_output_order", "command command|docs command|info command|list"),
+    (
+        "nondeterministic_output_order",
+        "command command|docs command|info command|list hgetall hkeys hvals sdiff sinter smembers sunion",
+    ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
         "info memory|doctor memory|malloc-stats memory|stats",
@@ -70,7 +96,7 @@ const TIPS: ByName = &[
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
     ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
 ];
-const ALL_NODES: &str = "client|setinfo client|setname config|resetstat config|rewrite config|set";
+const ALL_NODES: &str = "acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite config|set";
 
 /// ACL categories besides those that follow from flags. The rule: those of the group; none for a container.
 const CATEGORIES: ByName = &[
@@ -85,7 +111,7 @@ const CATEGORIES: ByName = &[
 ];
 
 /// All ACL categories, in the order in which they are shown.
-const CATEGORY_ORDER: &[&str] = &[
+pub(super) const CATEGORY_ORDER: &[&str] = &[
     "@keyspace",
     "@read",
     "@write",
@@ -116,20 +142,49 @@ const SYSTEM: &str = "debug";
 const DEPRECATED: &[(&str, &str, &str)] = &[
     ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     ("getset", "6.2.0", "`SET` with the `!GET` argument"),
+    ("hmset", "4.0.0", "`HSET` with multiple field-value pairs"),
     ("psetex", "2.6.12", "`SET` with the `PX` argument"),
     ("quit", "7.2.0", "just closing the connection"),
     ("rpoplpush", "6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
     ("setex", "2.6.12", "`SET` with the `EX` argument"),
     ("setnx", "2.6.12", "`SET` with the `NX` argument"),
     ("substr", "2.0.0", "`GETRANGE`"),
+    ("zrangebylex", "6.2.0", "`ZRANGE` with the `BYLEX` argument"),
+    ("zrangebyscore", "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
+    ("zrevrange", "6.2.0", "`ZRANGE` with the `REV` argument"),
+    ("zrevrangebylex", "6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
+    ("zrevrangebyscore", "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"),
 ];
 
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    (
+        "acl|getuser",
+        &[
+            ("6.2.0", "Added Pub/Sub channel patterns."),
+            (
+                "7.0.0",
+                "Added selectors and changed the format of key and channel patterns from a list to their rule \
+                 representation.",
+            ),
+        ],
+    ),
+    ("acl|log", &[("7.2.0", "Added entry ID, timestamp created, and timestamp last updated.")]),
+    (
+        "acl|setuser",
+        &[
+            ("6.2.0", "Added Pub/Sub channel patterns."),
+            ("7.0.0", "Added selectors and key based permissions."),
+        ],
+    ),
     ("auth", &[("6.0.0", "Added ACL style (username and password).")]),
+    ("bitcount", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
+    ("bitpos", &[("7.0.0", "Added the `BYTE|BIT` option.")]),
     ("blpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpop", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     ("brpoplpush", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmax", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
+    ("bzpopmin", &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]),
     (
         "client|kill",
         &[
@@ -178,6 +233,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ],
     ),
+    ("hdel", &[("2.4.0", "Accepts multiple `field` arguments.")]),
     (
         "hello",
         &[(
@@ -185,6 +241,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "`protover` made optional; when called without arguments the command reports the current connection's context.",
         )],
     ),
+    ("hset", &[("4.0.0", "Accepts multiple `field` and `value` arguments.")]),
     ("info", &[("7.0.0", "Added support for taking multiple section arguments.")]),
     ("lpop", &[("6.2.0", "Added the `count` argument.")]),
     ("lpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
@@ -199,9 +256,18 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             "The command no longer returns an error when source and destination names are the same.",
         )],
     ),
+    (
+        "restore",
+        &[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ],
+    ),
     ("rpop", &[("6.2.0", "Added the `count` argument.")]),
     ("rpush", &[("2.4.0", "Accepts multiple `element` arguments.")]),
     ("rpushx", &[("4.0.0", "Accepts multiple `element` arguments.")]),
+    ("sadd", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("scan", &[("6.0.0", "Added the `TYPE` subcommand.")]),
     (
         "set",
@@ -212,8 +278,59 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
         ],
     ),
+    ("spop", &[("3.2.0", "Added the `count` argument.")]),
+    ("srandmember", &[("2.6.0", "Added the optional `count` argument.")]),
+    ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
+    (
+        "zadd",
+        &[
+            ("2.4.0", "Accepts multiple elements."),
+            ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+            ("6.2.0", "Added the `GT` and `LT` options."),
+        ],
+    ),
+    ("zrange", &[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")]),
+    ("zrangebyscore", &[("2.0.0", "Added the `WITHSCORES` modifier.")]),
+    ("zrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    ("zrem", &[("2.4.0", "Accepts multiple elements.")]),
+    ("zrevrangebyscore", &[("2.1.6", "`min` and `max` can be exclusive.")]),
+    ("zrevrank", &[("7.2.0", "Added the optional `WITHSCORE` argument.")]),
+    (
+        "xadd",
+        &[
+            ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+            ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ],
+    ),
+    (
+        "xautoclaim",
+        &[(
+            "7.0.0",
+            "Added an element to the reply array, containing deleted entries the command cleared from the PEL",
+        )],
+    ),
+    ("xgroup|create", &[("7.0.0", "Added the `entries_read` named argument.")]),
+    ("xgroup|setid", &[("7.0.0", "Added the optional `entries_read` argument.")]),
+    ("xinfo|consumers", &[("7.2.0", "Added the `inactive` field, and changed the meaning of `idle`.")]),
+    ("xinfo|groups", &[("7.0.0", "Added the `entries-read` and `lag` fields")]),
+    (
+        "xinfo|stream",
+        &[
+            ("6.0.0", "Added the `FULL` modifier."),
+            (
+                "7.0.0",
+                "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
+            ),
+            ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        ],
+    ),
+    ("xpending", &[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")]),
+    ("xrange", &[("6.2.0", "Added exclusive ranges.")]),
+    ("xrevrange", &[("6.2.0", "Added exclusive ranges.")]),
+    ("xsetid", &[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")]),
+    ("xtrim", &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")]),
 ];
 
 /// Where a key specification finds its keys.
@@ -223,6 +340,8 @@ pub(super) enum Find {
     Range { first: usize, last: i32, step: usize },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// Half of what stands behind the word `STREAMS`, which is looked for from this position on.
+    Streams(usize),
     /// Only the command can say.
     Unknown,
 }
@@ -241,7 +360,7 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
     let command = entry.command;
     let by_rule = if command.flags.has(Flag::Write) { "RW update" } else { "RO access" };
     let uses = lookup(KEY_USES, entry.full_name).unwrap_or(by_rule);
-    let several = uses.split(',').filter(|uses| !uses.contains('?')).count() > 1;
+    let count = uses.split(',').filter(|uses| !uses.contains('?')).count();
     let notes =
         KEY_NOTES.iter().find(|(name, _)| *name == entry.full_name).map_or(&[][..], |(_, notes)| notes);
     let spec = |(at, uses): (usize, &'static str)| {
@@ -249,13 +368,18 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             _ if uses.contains('?') => Find::Unknown,
             Keys::None => Find::Unknown,
             Keys::At(first) => Find::Range { first, last: 0, step: 1 },
-            Keys::Range { first, step, .. } if several => {
-                Find::Range { first: first + at * step, last: 0, step: 1 }
+            // One key each, and the last specification has whatever follows.
+            Keys::Range { first, last, step } if count > 1 => {
+                let last = if last < 0 && at + 1 == count { last } else { 0 };
+                Find::Range { first: first + at * step, last, step: 1 }
             }
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
             }
-            Keys::Counted(at) => Find::Counted(at),
+            Keys::FirstAndCounted(_) if at == 0 => Find::Range { first: 1, last: 0, step: 1 },
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
+            // In the shortest form the name of XREADGROUP has its group in front of the word.
+            Keys::Streams => Find::Streams(if command.flags.has(Flag::Write) { 4 } else { 1 }),
         };
         let note = notes.get(at).copied().filter(|note| !note.is_empty());
         KeySpec {
@@ -283,8 +407,9 @@ pub(super) fn names_no_keys(entry: &Entry) -> bool {
 /// First key, last key, step, as `COMMAND INFO` showed them before there were key specifications.
 pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
-        Keys::None | Keys::Counted(_) => (0, 0, 0),
+        Keys::None | Keys::Counted(_) | Keys::Streams => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
+        Keys::FirstAndCounted(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
     }
 }
@@ -312,8 +437,11 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
         (Flag::AllowBusy, "allow_busy"),
     ];
     let flags = command.flags;
-    // Redis looks for keys that a range does not cover; a count in front of them is such a case.
-    let movable = |flag| flag == Flag::MovableKeys && matches!(command.keys, Keys::Counted(_));
+    // Redis looks for keys that a range does not cover; a count or a word in front of them is such a case.
+    let movable = |flag| {
+        flag == Flag::MovableKeys
+            && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_) | Keys::Streams)
+    };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
 

@@ -1,5 +1,6 @@
 //! `COMMAND`: what the server says of its commands, derived from the rows of `table.rs`.
 
+pub(crate) mod access;
 mod facts;
 mod syntax;
 
@@ -64,11 +65,31 @@ const COMMAND: &[Command] = &[
 ];
 
 /// The command of a full name in any case: `get`, `config|get`.
-fn find(name: &[u8]) -> Option<&'static Entry> {
+pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
     match memchr::memchr(b'|', name) {
         None => TABLE.find(name),
         Some(at) => TABLE.find(name.get(..at)?)?.subcommand(name.get(at + 1..)?),
     }
+}
+
+/// All commands, subcommands behind their containers.
+pub(crate) fn all_entries() -> impl Iterator<Item = &'static Entry> {
+    TABLE.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands))
+}
+
+/// The ACL categories, with the sign that stands in front of them in rules: `@read`.
+pub(crate) fn all_categories() -> &'static [&'static str] {
+    facts::CATEGORY_ORDER
+}
+
+/// The category of this name, sign included, in any case.
+pub(crate) fn category(name: &[u8]) -> Option<&'static str> {
+    all_categories().iter().copied().find(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// The ACL categories of a command.
+pub(crate) fn categories(entry: &Entry) -> Vec<&'static str> {
+    facts::categories(entry)
 }
 
 /// Replies with a description of every command. Reference: <https://valkey.io/commands/command/>
@@ -155,7 +176,7 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
     }
     out.bulk(b"flags");
     write_words(&spec.uses, out);
-    let mut part = |part: &str, kind: &str, fields: &[(&str, i64)]| {
+    let part = |out: &mut dyn Sink, part: &str, kind: &str, fields: &[(&str, i64)]| {
         out.bulk(part.as_bytes());
         out.map(2);
         out.bulk(b"type");
@@ -169,17 +190,30 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
     };
     match spec.find {
         Find::Range { first, last, step } => {
-            part("begin_search", "index", &[("index", first as i64)]);
+            part(out, "begin_search", "index", &[("index", first as i64)]);
             let fields = [("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)];
-            part("find_keys", "range", &fields);
+            part(out, "find_keys", "range", &fields);
         }
         Find::Counted(at) => {
-            part("begin_search", "index", &[("index", at as i64)]);
-            part("find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+            part(out, "begin_search", "index", &[("index", at as i64)]);
+            part(out, "find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+        }
+        Find::Streams(from) => {
+            out.bulk(b"begin_search");
+            out.map(2);
+            out.bulk(b"type");
+            out.bulk(b"keyword");
+            out.bulk(b"spec");
+            out.map(2);
+            out.bulk(b"keyword");
+            out.bulk(b"STREAMS");
+            out.bulk(b"startfrom");
+            out.int(from as i64);
+            part(out, "find_keys", "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
         }
         Find::Unknown => {
-            part("begin_search", "unknown", &[]);
-            part("find_keys", "unknown", &[]);
+            part(out, "begin_search", "unknown", &[]);
+            part(out, "find_keys", "unknown", &[]);
         }
     }
 }
@@ -390,10 +424,20 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     if !command.takes(argv.len()) {
         return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
+    let keys = used_keys(entry, argv);
+    if keys.is_empty() && !command.flags.has(OptionalKeys) {
+        return Err(CommandError::text("ERR Invalid arguments specified for command"));
+    }
+    Ok(keys)
+}
+
+/// The keys of a command and how each is used; none where the arguments do not fit.
+fn used_keys<'a>(entry: &Entry, argv: &[&'a [u8]]) -> Vec<UsedKey<'a>> {
+    let command = entry.command;
     let specs = facts::key_specs(entry);
     let counted_wrong = match command.keys {
         // A count that reaches beyond the arguments is wrong, where routing just takes what is there.
-        Keys::Counted(at) => {
+        Keys::Counted(at) | Keys::FirstAndCounted(at) => {
             let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
             usize::try_from(count).map_or(true, |count| count > argv.len() - at - 1)
         }
@@ -401,7 +445,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     };
     let mut keys: Vec<UsedKey<'a>> = Vec::new();
     if !counted_wrong {
-        for (at, place) in command.keys.positions(argv).enumerate() {
+        for (at, place) in spec_positions(command.keys, &specs, argv).enumerate() {
             let spec = specs.get(at).filter(|spec| spec.find != Find::Unknown).or(specs.first());
             if let (Some(key), Some(spec)) = (argv.get(place), spec) {
                 keys.push((key, spec.uses.clone()));
@@ -409,10 +453,31 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
         }
     }
     adjust(entry, argv, &mut keys);
-    if keys.is_empty() && !command.flags.has(OptionalKeys) {
-        return Err(CommandError::text("ERR Invalid arguments specified for command"));
-    }
-    Ok(keys)
+    keys
+}
+
+/// Where the keys stand by the specification, which for a word takes the first one of that spelling.
+fn spec_positions(keys: Keys, specs: &[KeySpec], argv: &[&[u8]]) -> impl Iterator<Item = usize> + use<> {
+    let by_word = specs.iter().find_map(|spec| match spec.find {
+        Find::Streams(from) => {
+            let words = argv.iter().skip(from);
+            Some(
+                words
+                    .into_iter()
+                    .position(|word| word.eq_ignore_ascii_case(b"STREAMS"))
+                    .map(|at| from + at + 1),
+            )
+        }
+        _ => None,
+    });
+    let (range, rest) = match by_word {
+        Some(first) => {
+            let first = first.unwrap_or(argv.len());
+            (first..first + (argv.len() - first) / 2, None)
+        }
+        None => (0..0, Some(keys.positions(argv))),
+    };
+    range.chain(rest.into_iter().flatten())
 }
 
 /// Two commands use their keys according to their options.

@@ -42,10 +42,10 @@ impl Kind {
     }
 
     fn of(name: &str) -> Kind {
-        const INTEGERS: &str = "client-id count cursor db decrement destination-db end frequency idle increment index \
-                                index1 index2 len maxage milliseconds min-match-len num-matches numkeys numlocal \
-                                numreplicas offset port protover rank seconds start stop timeout ttl version";
-        const KEYS: &str = "destination key key1 key2 newkey source";
+        const INTEGERS: &str = "bit client-id count cursor db decrement destination-db end frequency idle increment index \
+                                index1 index2 len limit maxage milliseconds min-match-len num-matches numfields numkeys \
+                                numlocal numreplicas offset port protover rank seconds start stop timeout ttl version";
+        const KEYS: &str = "destination destkey key key1 key2 newkey source";
         const PATTERNS: &str = "pattern by-pattern get-pattern";
         let is_in = |names: &str| names.split_whitespace().any(|other| other == name);
         if is_in(INTEGERS) {
@@ -227,6 +227,7 @@ fn group_name(token: Option<&str>, args: &[Arg]) -> String {
     if let Some(token) = token {
         return match token {
             "TYPE" => "client-type".to_owned(),
+            "GET" | "SET" | "INCRBY" | "OVERFLOW" => token.to_ascii_lowercase() + "-block",
             other => other.to_ascii_lowercase(),
         };
     }
@@ -244,6 +245,12 @@ fn group_name(token: Option<&str>, args: &[Arg]) -> String {
         Some("TIMEOUT") => "unblock-type",
         Some("LIB-NAME") => "attr",
         Some("NOSAVE") => "save-selector",
+        Some("AND" | "GET") => "operation",
+        Some("OVERFLOW") => "write",
+        Some("SET") => "write-operation",
+        Some("BYTE") => "unit",
+        _ if args.first().is_some_and(|arg| arg.name == "start") => "range",
+        _ if args.first().is_some_and(|arg| arg.name == "end") => "end-unit-block",
         _ if args.iter().any(|arg| arg.name == "new-format") => "filter",
         _ if args.last().is_some_and(|arg| arg.name == "value") => "data",
         _ => "arguments",
@@ -269,7 +276,8 @@ mod tests {
             _ => arg.name.clone(),
         };
         let inner = if arg.kind == Kind::OneOf && arg.multiple {
-            return format!("<{inner} [...]>");
+            let text = format!("<{inner} [...]>");
+            return if arg.optional { format!("[{text}]") } else { text };
         } else if arg.kind == Kind::OneOf && (!arg.optional || arg.token.is_some()) {
             format!("<{inner}>")
         } else {

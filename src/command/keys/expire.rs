@@ -23,7 +23,7 @@ const GT_WITH_LT: CommandError =
 
 /// When a new deadline is taken; all that are set must hold.
 #[derive(Clone, Copy, Default)]
-struct Conditions {
+pub(in crate::command) struct Conditions {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -31,9 +31,13 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn parse(args: &mut Args<'_>) -> Result<Conditions, CommandError> {
+    /// Reads the options that name them.
+    ///
+    /// # Errors
+    /// An unknown option, options that exclude each other.
+    pub(in crate::command) fn parse(options: &[&[u8]]) -> Result<Conditions, CommandError> {
         let mut given = Conditions::default();
-        for option in args.rest() {
+        for option in options {
             let named = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             let condition = if named("NX") {
                 &mut given.nx
@@ -60,7 +64,7 @@ impl Conditions {
     }
 
     /// Whether `new` is taken where the key has the deadline `old`. None at all is the latest one.
-    fn hold(self, old: Option<u64>, new: i64) -> bool {
+    pub(in crate::command) fn hold(self, old: Option<u64>, new: i64) -> bool {
         let old = old.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
         match old {
             None => !self.xx && !self.gt,
@@ -80,7 +84,7 @@ fn set(
 ) -> Result<(), CommandError> {
     let given = args.required()?;
     // The options come first: of two mistakes Redis names theirs.
-    let conditions = Conditions::parse(args)?;
+    let conditions = Conditions::parse(args.rest())?;
     let given = parse_int(given).ok_or(CommandError::NotAnInteger)?;
     let base_ms = if unit.relative { i64::try_from(keys.now_ms()).unwrap_or(i64::MAX) } else { 0 };
     let deadline = given

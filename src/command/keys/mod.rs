@@ -3,7 +3,7 @@
 //! Deadlines stand in `expire.rs`, what goes through the whole keyspace in `scan.rs`, what carries a value from one key
 //! to another in `relocate.rs`, and `OBJECT` in `object.rs`.
 
-mod expire;
+pub(super) mod expire;
 mod object;
 mod relocate;
 mod scan;

@@ -41,6 +41,11 @@ const NO_LFU: CommandError = CommandError::text(
      between policies at runtime LRU and LFU data will take some time to adjust.",
 );
 
+const LFU: CommandError = CommandError::text(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies \
+     at runtime LRU and LFU data will take some time to adjust.",
+);
+
 const HELP: &[&str] = &[
     "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "ENCODING <key>",
@@ -75,7 +80,7 @@ fn encoding(
     Ok(())
 }
 
-/// Null without the key; an error otherwise, as no frequencies are kept.
+/// The logarithmic counter of accesses, null without the key. Errors: the policy keeps no frequencies.
 ///
 /// Reference: <https://valkey.io/commands/object-freq/>
 fn freq(
@@ -84,10 +89,10 @@ fn freq(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    if keys.seen_unnoticed(key).is_some() {
-        return Err(NO_LFU);
+    match keys.seen_unnoticed(key) {
+        None => out.null(),
+        Some(_) => out.int(i64::from(keys.frequency(key).ok_or(NO_LFU)?)),
     }
-    out.null();
     Ok(())
 }
 
@@ -113,6 +118,7 @@ fn idletime(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     match keys.seen_unnoticed(key).and_then(|_| keys.idle_seconds(key)) {
+        Some(_) if keys.counts_accesses() => return Err(LFU),
         Some(seconds) => out.int(seconds as i64),
         None => out.null(),
     }

@@ -76,7 +76,7 @@ fn put_over(keys: &mut Keyspace<'_>, key: Key<'_>, value: Value) {
     let was_there = keys.exists(key);
     keys.put(key, value);
     if was_there {
-        keys.notify(Class::New, "new", key);
+        keys.notify_aside(Class::New, "new", key);
     }
 }
 

@@ -7,46 +7,9 @@
 
 use crate::command::args::Args;
 use crate::command::error::CommandError;
+use crate::command::scan::{self, Names, Pattern};
 use crate::engine::Entered;
-use crate::glob;
 use crate::reply::Sink;
-
-/// Which keys are asked for. A lone star is no pattern at all, for it lets the empty key through.
-#[derive(Clone, Copy)]
-struct Pattern<'a>(Option<&'a [u8]>);
-
-impl<'a> Pattern<'a> {
-    fn new(pattern: &'a [u8]) -> Self {
-        Self((pattern != b"*").then_some(pattern))
-    }
-
-    fn matches(self, key: &[u8]) -> bool {
-        self.0.is_none_or(|pattern| glob::matches(pattern, key, false))
-    }
-}
-
-/// Names that were found, in one run of bytes: the reply must say how many there are before the first of them.
-#[derive(Default)]
-struct Names {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Names {
-    fn add(&mut self, name: &[u8]) {
-        self.bytes.extend_from_slice(name);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn write(&self, out: &mut dyn Sink) {
-        out.array(self.ends.len());
-        let mut from = 0;
-        for &end in &self.ends {
-            out.bulk(self.bytes.get(from..end).unwrap_or_default());
-            from = end;
-        }
-    }
-}
 
 /// Replies with every key that matches, in no order. All shards are entered for as long as it takes.
 ///
@@ -108,8 +71,8 @@ pub(super) fn scan(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let cursor = parse_cursor(args.required()?).ok_or(CommandError::InvalidCursor)?;
-    let (mut left, mut pattern, mut wanted) = (10usize, Pattern(None), None);
+    let cursor = scan::cursor(args)?;
+    let (mut left, mut pattern, mut wanted) = (10usize, Pattern::ANY, None);
     while args.left() > 0 {
         if args.eat("COUNT") {
             let count = args.int()?;
@@ -149,59 +112,10 @@ pub(super) fn scan(
         }
         (shard, position) = (shard + 1, 0);
     };
-    out.array(2);
-    out.bulk(itoa::Buffer::new().format(next).as_bytes());
-    names.write(out);
+    scan::reply(next, &names, out);
     Ok(())
 }
 
 fn cursor_of(shard: usize, position: u32) -> u64 {
     (shard as u64) << 32 | u64::from(position)
-}
-
-/// Reads a cursor as `strtoul` does for Redis: the empty text is 0, a sign may stand in front (a minus counts from the
-/// end of 64 bits), and the text ends at a zero byte.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let (negative, digits) = match text {
-        [] => return Some(0),
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let value = digits.iter().try_fold(0u64, |value, &byte| {
-        let digit = char::from(byte).to_digit(10)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
-    })?;
-    Some(if negative { value.wrapping_neg() } else { value })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_cursor;
-
-    #[test]
-    fn cursors_are_what_strtoul_takes() {
-        for (text, value) in [
-            (&b""[..], Some(0)),
-            (b"0", Some(0)),
-            (b"007", Some(7)),
-            (b"+3", Some(3)),
-            (b"-1", Some(u64::MAX)),
-            (b"18446744073709551615", Some(u64::MAX)),
-            (b"18446744073709551616", None),
-            (b"12\x00x", Some(12)),
-            (b" 3", None),
-            (b"3 ", None),
-            (b"+", None),
-            (b"--1", None),
-            (b"0x1", None),
-            (b"x", None),
-        ] {
-            assert_eq!(parse_cursor(text), value, "{}", text.escape_ascii());
-        }
-    }
 }

@@ -208,6 +208,18 @@ impl<'a> ListRef<'a> {
         self.walk::<false>(index..index + 1).next()
     }
 
+    /// The nodes in order, for DUMP; a packed list is one.
+    pub fn nodes(self) -> impl Iterator<Item = NodeRef<'a>> {
+        let (packed, deque) = match self {
+            Self::Packed(bytes) => {
+                let (count, entries) = packed_parts(bytes);
+                (Some(NodeRef::Packed { entries, count }), None)
+            }
+            Self::Deque(deque) => (None, Some(deque)),
+        };
+        packed.into_iter().chain(deque.into_iter().flat_map(Deque::nodes))
+    }
+
     /// All elements, first to last.
     pub fn iter(self) -> Walk<'a> {
         self.walk(0..self.len())

@@ -1,6 +1,7 @@
 //! The encoder: exact bytes, rollbacks, and decoders that read back what was said.
 
 use super::*;
+use crate::double::format_double;
 use crate::reply::Reply;
 use quickcheck::{Arbitrary, Gen, quickcheck};
 use redis_protocol::{resp2, resp3};

@@ -1,6 +1,0 @@
-//! Bitmaps: bits of strings.
-
-use super::table::Command;
-
-/// The rows.
-pub const COMMANDS: &[Command] = &[];

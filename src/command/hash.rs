@@ -1,6 +1,0 @@
-//! Hashes.
-
-use super::table::Command;
-
-/// The rows.
-pub const COMMANDS: &[Command] = &[];

@@ -1,6 +1,0 @@
-//! Sets.
-
-use super::table::Command;
-
-/// The rows.
-pub const COMMANDS: &[Command] = &[];

@@ -1,6 +1,0 @@
-//! Streams.
-
-use super::table::Command;
-
-/// The rows.
-pub const COMMANDS: &[Command] = &[];

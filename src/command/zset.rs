@@ -1,6 +1,0 @@
-//! Sorted sets.
-
-use super::table::Command;
-
-/// The rows.
-pub const COMMANDS: &[Command] = &[];

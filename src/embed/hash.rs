@@ -1,1 +1,0 @@
-//! Hashes: see [`Damselfly`](super::Damselfly).

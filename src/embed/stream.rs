@@ -1,1 +1,0 @@
-//! Streams: see [`Damselfly`](super::Damselfly).

@@ -1,1 +1,0 @@
-//! DUMP and RESTORE.
