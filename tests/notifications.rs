@@ -13,6 +13,7 @@ use common::places::{Local, Place};
 use common::resp::{Value, show};
 use common::script::words;
 use damselfly::clock::Clock;
+use damselfly::command::table::TABLE;
 use damselfly::config::Config;
 use damselfly::embed::SetOptions;
 use damselfly::{Damselfly, embed};
@@ -392,6 +393,28 @@ fn comparable(events: Vec<String>) -> Vec<String> {
     events.into_iter().filter(|event| !event.contains(" expired ")).collect()
 }
 
+/// What Redis 7.0 does not have, or does otherwise: it looks for a key before it reads a command's options, and goes
+/// through sets in another order.
+fn is_different(argv: &[Vec<u8>]) -> bool {
+    let Some(entry) = argv.first().and_then(|name| TABLE.find(name)) else { return false };
+    let has = |words: &[&str]| {
+        argv.iter().any(|arg| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes())))
+    };
+    entry.command.since.starts_with("9.")
+        || has(&["WITHSCORE"])
+        || match entry.command.name {
+            "BITPOS" | "BITCOUNT" => argv.len() > 2,
+            "LPOS" => has(&["-9223372036854775808"]),
+            "XREAD" => has(&["$"]),
+            // It made the consumer only where there was something to claim.
+            "XCLAIM" | "XAUTOCLAIM" => true,
+            // By the time of the second of two commands the first one's deadline has come nearer.
+            "EXPIRE" | "PEXPIRE" => has(&["GT", "LT"]),
+            "SORT" | "SORT_RO" => has(&["BY", "GET"]),
+            _ => false,
+        }
+}
+
 #[test]
 fn generated_commands_tell_what_they_tell_in_redis() {
     let script_of = |newer| common::script::Script { steps: Vec::new(), no_oracle: false, newer };
@@ -404,11 +427,12 @@ fn generated_commands_tell_what_they_tell_in_redis() {
     let given = std::env::var("DIFFERENTIAL_SEED").ok().and_then(|text| text.parse::<u64>().ok());
     let first = given.unwrap_or_else(Random::seed);
     println!("DIFFERENTIAL_SEED={first}");
-    let generator = Generator::new();
+    let generator = Generator::of(std::env::var("DIFFERENTIAL_FAMILY").ok().as_deref());
     let watch = damselfly::clock::Stopwatch::start();
     let (mut scripts, mut commands, mut told) = (0u64, 0, 0);
     while watch.elapsed() < Duration::from_secs(seconds) {
-        let script = generator.script(&mut Random::new(first.wrapping_add(scripts)));
+        let mut script = generator.script(&mut Random::new(first.wrapping_add(scripts)));
+        script.retain(|argv| !is_different(argv));
         oracle.reset();
         let theirs = comparable(events(&mut *oracle, "AEnm", &script));
         let mut place = Local::with_clock(4, Clock::system());
@@ -434,4 +458,161 @@ fn generated_commands_tell_what_they_tell_in_redis() {
         told += ours.len();
     }
     println!("{scripts} scripts, {commands} commands, {told} events");
+}
+
+#[test]
+fn hashes_tell_what_is_done_to_them() {
+    check(
+        "EAn",
+        "HSET h a 1 b 2
+        HSET h a 1
+        HSETNX h a 1
+        HSETNX h c 1
+        HMSET h d 1
+        HINCRBY h n 1
+        HINCRBYFLOAT h n 1.5
+        HDEL h zz
+        HDEL h a zz
+        HDEL h b c d n",
+        "0 new h, 0 hset h, 0 hset h, 0 hset h, 0 hset h, 0 hincrby h, 0 hincrbyfloat h, 0 hdel h, 0 hdel h, 0 del h",
+    );
+}
+
+#[test]
+fn sets_tell_what_is_done_to_them() {
+    check(
+        "EAn",
+        "SADD s 1 2 3 a
+        SADD s 1
+        SREM s zz
+        SREM s 1
+        SPOP s
+        SPOP s 0
+        SPOP s 100
+        SADD s 1 2
+        SADD t 2
+        SMOVE s t 1
+        SMOVE s t 2
+        SMOVE t t 1
+        SADD a 1 2 3
+        SADD b 2 3
+        SINTERSTORE d a b
+        SINTERSTORE d a nope
+        SINTERSTORE d a nope
+        SUNIONSTORE d a b
+        SUNIONSTORE d nope
+        SDIFFSTORE d a b
+        SDIFFSTORE d b a
+        SPOP b 1
+        SPOP b 1",
+        "0 new s, 0 sadd s, 0 srem s, 0 spop s, 0 spop s, 0 del s, 0 new s, 0 sadd s, 0 new t, 0 sadd t, 0 srem s,
+         0 sadd t, 0 srem s, 0 del s, 0 new a, 0 sadd a, 0 new b, 0 sadd b, 0 new d, 0 sinterstore d, 0 del d, 0 new d,
+         0 sunionstore d, 0 del d, 0 new d, 0 sdiffstore d, 0 del d, 0 spop b, 0 spop b, 0 del b",
+    );
+}
+
+#[test]
+fn sorted_sets_tell_what_is_done_to_them() {
+    check(
+        "EAn",
+        "ZADD z 1 a 2 b 3 c 4 d
+        ZADD z 1 a
+        ZADD z XX 1 q
+        ZADD z CH 2 a
+        ZADD z INCR 1 a
+        ZINCRBY z 1 a
+        ZINCRBY z 0 a
+        ZREM z nope
+        ZREM z a
+        ZREMRANGEBYRANK z 0 0
+        ZREMRANGEBYSCORE z 100 200
+        ZREMRANGEBYSCORE z 3 3
+        ZREMRANGEBYLEX z - +
+        ZADD z 1 a 2 b 3 c
+        ZPOPMIN z
+        ZPOPMAX z 5
+        ZADD z 1 a 2 b
+        ZADD y 1 a
+        ZUNIONSTORE d 2 z y
+        ZINTERSTORE d 2 z y
+        ZDIFFSTORE d 2 z y
+        ZINTERSTORE d 2 z nope
+        ZINTERSTORE d 2 z nope
+        ZRANGESTORE d z 0 -1
+        ZRANGESTORE d z 5 6
+        ZMPOP 1 z MIN
+        BZPOPMAX z 0
+        ZADD z 1 a
+        BZMPOP 0 1 z MIN COUNT 3",
+        "0 new z, 0 zadd z, 0 zadd z, 0 zincr z, 0 zincr z, 0 zrem z, 0 zremrangebyrank z, 0 zremrangebyscore z,
+         0 zremrangebylex z, 0 del z, 0 new z, 0 zadd z, 0 zpopmin z, 0 zpopmax z, 0 del z, 0 new z, 0 zadd z, 0 new y,
+         0 zadd y, 0 new d, 0 zunionstore d, 0 zinterstore d, 0 zdiffstore d, 0 del d, 0 new d, 0 zrangestore d, 0 del d,
+         0 zpopmin z, 0 zpopmax z, 0 del z, 0 new z, 0 zadd z, 0 zpopmin z, 0 del z",
+    );
+}
+
+#[test]
+fn streams_tell_what_is_done_to_them() {
+    check(
+        "EAn",
+        "XADD x 1-1 a 1
+        XADD x 2-1 a 1
+        XADD x MAXLEN 1 3-1 a 1
+        XADD x MAXLEN 100 4-1 a 1
+        XTRIM x MAXLEN 100
+        XTRIM x MAXLEN 1
+        XDEL x 9-9
+        XDEL x 4-1
+        XSETID x 9-1
+        XGROUP CREATE x g 0
+        XGROUP CREATE y g 0 MKSTREAM
+        XGROUP SETID x g 0
+        XGROUP CREATECONSUMER x g c
+        XGROUP CREATECONSUMER x g c
+        XADD x 10-1 a 1
+        XREADGROUP GROUP g d STREAMS x >
+        XREADGROUP GROUP g d STREAMS x >
+        XREADGROUP GROUP g e STREAMS x 0
+        XACK x g 10-1
+        XADD x 11-1 a 1
+        XREADGROUP GROUP g d STREAMS x >
+        XCLAIM x g f 0 11-1
+        XAUTOCLAIM x g h 0 0
+        XGROUP DELCONSUMER x g c
+        XGROUP DELCONSUMER x g zz
+        XGROUP DESTROY x g
+        XGROUP DESTROY x g
+        XADD nope NOMKSTREAM * a 1
+        XTRIM nope MAXLEN 1",
+        "0 new x, 0 xadd x, 0 xadd x, 0 xadd x, 0 xtrim x, 0 xadd x, 0 xtrim x, 0 xdel x, 0 xsetid x, 0 xgroup-create x,
+         0 new y, 0 xgroup-create y, 0 xgroup-setid x, 0 xgroup-createconsumer x, 0 xadd x, 0 xgroup-createconsumer x,
+         0 xgroup-createconsumer x, 0 xadd x, 0 xgroup-createconsumer x, 0 xgroup-createconsumer x,
+         0 xgroup-delconsumer x, 0 xgroup-destroy x",
+    );
+}
+
+#[test]
+fn bits_sorting_and_restoring_tell_what_they_do() {
+    check(
+        "EAn",
+        "SETBIT b 1 1
+        SETBIT b 1 1
+        SETBIT b 5 0
+        BITOP NOT c b
+        BITOP AND c nope
+        BITOP AND c nope
+        BITOP OR c b
+        BITFIELD b SET u8 0 5
+        BITFIELD b GET u8 0
+        BITFIELD b INCRBY u8 0 1 GET u8 0
+        RPUSH l 3 1 2
+        SORT l STORE d
+        SORT l STORE d
+        SORT nope STORE d
+        SORT nope STORE d
+        RESTORE r 0 \"\\x00\\xc0\\n\\n\\x00n\\x9fWE\\x0e\\xaec\\xbb\"
+        RESTORE r 0 \"\\x00\\xc0\\n\\n\\x00n\\x9fWE\\x0e\\xaec\\xbb\" REPLACE",
+        "0 new b, 0 setbit b, 0 new c, 0 set c, 0 del c, 0 new c, 0 set c, 0 setbit b, 0 setbit b, 0 new l, 0 rpush l,
+         0 new d, 0 sortstore d, 0 sortstore d, 0 del d, 0 new r, 0 restore r, 0 new r, 0 restore r",
+    );
 }
