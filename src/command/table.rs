@@ -25,12 +25,15 @@ pub const FAMILIES: &[&[Command]] = &[
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
     super::pubsub::COMMANDS,
+    super::script::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::server::COMMANDS,
     super::introspect::COMMANDS,
     super::config::COMMANDS,
     super::acl::COMMANDS,
+    super::slowlog::COMMANDS,
+    super::latency::COMMANDS,
     super::debug::COMMANDS,
 ];
 
@@ -270,6 +273,8 @@ pub enum Group {
     Transactions,
     /// Publishing and subscribing.
     PubSub,
+    /// Scripts and functions.
+    Scripting,
     /// Connections.
     Connection,
     /// The server.
@@ -291,6 +296,7 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Transactions => "transactions",
             Group::PubSub => "pubsub",
+            Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -364,6 +370,9 @@ pub struct Entry {
     pub command: &'static Command,
     /// The name in small letters, with the container's: `get`, `client|id`.
     pub full_name: &'static str,
+    /// Whether it takes long by its nature, so that it is worth timing. `SET` is not, though Redis does not call it
+    /// fast: what it overwrites is freed elsewhere.
+    pub may_be_slow: bool,
     /// The subcommands of a container.
     pub subcommands: Vec<Entry>,
 }
@@ -430,6 +439,16 @@ impl Table {
         }
     }
 
+    /// The command that arguments name, or its subcommand. O(1).
+    #[must_use]
+    pub fn look_up(&self, argv: &[&[u8]]) -> Option<&Entry> {
+        let entry = self.find(argv.first()?)?;
+        match argv.get(1) {
+            Some(name) if !entry.subcommands.is_empty() => entry.subcommand(name),
+            _ => Some(entry),
+        }
+    }
+
     /// The command or subcommand of this number, as counters and clients keep it. O(log commands).
     #[must_use]
     pub fn numbered(&self, id: usize) -> Option<&Entry> {
@@ -466,7 +485,8 @@ fn entry(command: &'static Command, container: Option<&str>, count: &mut usize) 
     let subcommands =
         command.subcommands.iter().map(|subcommand| entry(subcommand, Some(&full_name), count)).collect();
     // The table lives as long as the program, so its names may.
-    Entry { id, command, full_name: String::leak(full_name), subcommands }
+    let may_be_slow = !command.flags.has(Flag::Fast) && full_name != "set";
+    Entry { id, command, full_name: String::leak(full_name), may_be_slow, subcommands }
 }
 
 /// A hash that ignores case: letters differ from their capitals in one bit, which is masked out.

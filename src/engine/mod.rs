@@ -8,10 +8,12 @@
 
 pub mod acl;
 pub mod blocking;
+mod busy;
 mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod latency;
 mod memory;
 mod notices;
 mod pause;
@@ -20,28 +22,35 @@ mod push;
 mod reach;
 mod route;
 mod session;
+mod slowlog;
 mod stats;
 mod tracking;
 mod transaction;
 mod whole;
 
 pub use blocking::{Delivery, Ended, Undo, Wait, Waiter, Waiting};
+pub use busy::{Busy, Pump, Running as BusyScript};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
+pub use latency::{Distribution, Event, Latency, Sample};
 pub use pause::{Pause, PauseKind};
 pub use pubsub::{Scope, World};
 pub use push::{Body, Notify, Push};
 pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
+pub use slowlog::{SlowEntry, SlowLog};
 pub use stats::{CommandStats, Rates, Stats, Totals};
 pub use tracking::{Mode, TrackingOptions};
 pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
+#[cfg(feature = "script")]
+pub(crate) use transaction::run_inside;
 
 use acl::Acl;
+use slowlog::Timing;
 
 use crate::clock::Clock;
 use crate::command::table::TABLE;
@@ -66,6 +75,9 @@ pub struct Engine {
     clock: Clock,
     settings: Arc<Settings>,
     acl: Acl,
+    timing: Timing,
+    slowlog: SlowLog,
+    latency: Latency,
     stats: Stats,
     cycles: Arc<Cycles>,
     clients: DashMap<u64, Arc<Client>>,
@@ -76,6 +88,9 @@ pub struct Engine {
     pubsub: PubSub,
     outbox: Outbox,
     trackers: Trackers,
+    busy: Busy,
+    #[cfg(feature = "script")]
+    scripts: crate::script::Scripts,
     databases: usize,
     /// Keys the hash function of large collections.
     dict_seed: (u64, u64),
@@ -124,6 +139,9 @@ impl Engine {
             started_ms: clock.now_ms(),
             clock,
             acl,
+            timing: Timing::of(&settings),
+            slowlog: SlowLog::default(),
+            latency: Latency::default(),
             stats: Stats::default(),
             cycles: Arc::default(),
             clients: DashMap::new(),
@@ -134,6 +152,9 @@ impl Engine {
             pubsub: PubSub::default(),
             outbox: Outbox::default(),
             trackers: Trackers::default(),
+            busy: Busy::default(),
+            #[cfg(feature = "script")]
+            scripts: crate::script::Scripts::default(),
             databases,
             dict_seed,
             run_id: run_id[..40].to_owned(),
@@ -147,6 +168,10 @@ impl Engine {
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, name| {
             if let Some(engine) = weak.upgrade() {
+                if name == "latency-tracking-info-percentiles" {
+                    latency::percentiles(&settings.latency_tracking_info_percentiles())?;
+                }
+                engine.timing.follow(settings);
                 if name == "requirepass" {
                     engine.acl.follow_password();
                 }
@@ -198,6 +223,24 @@ impl Engine {
         &self.acl
     }
 
+    /// Commands that took long.
+    #[must_use]
+    pub fn slowlog(&self) -> &SlowLog {
+        &self.slowlog
+    }
+
+    /// Events that took long, and how the times of commands are distributed.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Which commands are timed.
+    #[inline]
+    fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
     /// Counters.
     #[must_use]
     #[inline]
@@ -234,6 +277,20 @@ impl Engine {
 
     fn trackers(&self) -> &Trackers {
         &self.trackers
+    }
+
+    /// The script that runs, if any.
+    #[must_use]
+    #[inline]
+    pub fn busy(&self) -> &Busy {
+        &self.busy
+    }
+
+    /// Scripts and functions.
+    #[cfg(feature = "script")]
+    #[must_use]
+    pub fn scripts(&self) -> &crate::script::Scripts {
+        &self.scripts
     }
 
     /// How many databases there are.

@@ -122,6 +122,12 @@ impl Session {
         self.client.tracking_mode()
     }
 
+    /// Whether it is told of all keys with certain prefixes, which shards know of.
+    #[must_use]
+    pub fn is_broadcast(&self) -> bool {
+        self.tracking.mode.has(Mode::BCAST)
+    }
+
     /// Whether `CLIENT CACHING` was called for the next command.
     #[must_use]
     pub fn is_caching(&self) -> bool {

@@ -18,6 +18,22 @@ pub fn string(string: &[u8]) -> Vec<u8> {
     writer.seal(VERSION)
 }
 
+/// The entries of a listpack under construction. What is packed in memory need not be one.
+#[derive(Default)]
+struct Pack {
+    entries: Vec<u8>,
+    count: usize,
+}
+
+impl Pack {
+    fn add(&mut self, element: Element<'_>) {
+        element.with_bytes(|text| {
+            Encoded::new(text).parts().into_iter().for_each(|part| self.entries.extend_from_slice(part));
+        });
+        self.count += 1;
+    }
+}
+
 /// A node of a list as it is written.
 enum Node<'a> {
     Pack(&'a [u8], usize),
@@ -103,11 +119,11 @@ pub fn set(set: SetRef<'_>) -> Vec<u8> {
 #[must_use]
 pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
     let mut writer = Writer::default();
-    if let Some((entries, count)) = hash.as_listpack()
-        && is_readable_by_all(entries)
+    if let Some((entries, count)) = hash.to_listpack()
+        && is_readable_by_all(&entries)
     {
         writer.byte(code::HASH_LISTPACK);
-        writer.listpack(entries, count);
+        writer.listpack(&entries, count);
         return Some(writer.seal(VERSION));
     }
     let len = hash.visible_len();
@@ -133,17 +149,14 @@ pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
 pub fn zset(zset: ZSetRef<'_>, called_listpack: bool) -> Vec<u8> {
     let mut writer = Writer::default();
     if called_listpack {
-        let mut entries = Vec::new();
-        let mut add = |encoded: Encoded<'_>| {
-            encoded.parts().into_iter().for_each(|part| entries.extend_from_slice(part));
-        };
+        let mut pack = Pack::default();
         for (member, score) in zset.iter() {
-            member.with_bytes(|member| add(Encoded::new(member)));
-            add(Encoded::new(DoubleBuffer::new().format(score).as_bytes()));
+            pack.add(member);
+            pack.add(Element::Bytes(DoubleBuffer::new().format(score).as_bytes()));
         }
-        if is_readable_by_all(&entries) {
+        if is_readable_by_all(&pack.entries) {
             writer.byte(code::ZSET_LISTPACK);
-            writer.listpack(&entries, zset.len() * 2);
+            writer.listpack(&pack.entries, pack.count);
             return writer.seal(VERSION);
         }
     }

@@ -175,6 +175,34 @@ impl Keyspace<'_> {
         )
     }
 
+    /// Makes a key's sorted set what Redis makes of one that is sorted: a listpack no longer, for good, though nothing
+    /// has changed. O(n) the first time.
+    ///
+    /// # Errors
+    /// [`WrongType`] where the key holds something else.
+    pub fn call_skiplist(&mut self, key: Key<'_>) -> Result<(), WrongType> {
+        let (limit, seed) = (limit(&self.shard.settings), self.shard.settings.dict_seed);
+        self.update(
+            key,
+            Type::ZSet,
+            |stored, _| match stored {
+                Stored::Packed(_, bytes) => {
+                    let mut zset = ZSet::from_packed(bytes.to_vec());
+                    zset.expect(usize::MAX, limit, seed);
+                    Prepared::Object(Object::ZSet(Box::new(zset)))
+                }
+                Stored::Absent | Stored::Object(_) => Prepared::AsItIs,
+            },
+            |place| {
+                if let Place::Object(Object::ZSet(zset)) = place {
+                    zset.expect(usize::MAX, limit, seed);
+                }
+                ((), Change { dirty: 0, emptied: false, filled: false })
+            },
+        )?;
+        Ok(())
+    }
+
     /// Puts a sorted set of pairs under a key, over whatever it holds, which is told as `event`; without any pairs the key
     /// is removed. O(pairs).
     pub fn put_zset(&mut self, key: Key<'_>, pairs: &Sorted, event: &'static str) {

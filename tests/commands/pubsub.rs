@@ -284,3 +284,27 @@ fn pubsub_tells_who_listens_to_what() {
         "#,
     );
 }
+
+#[test]
+fn who_may_not_listen_any_more_is_closed() {
+    check(
+        r#"
+        > ACL SETUSER bob on nopass +@all ~* resetchannels &a &b*  < +OK
+        a> AUTH bob x                     < +OK
+        a> SUBSCRIBE c                    < -NOPERM *
+        a> PUBLISH c m                    < -NOPERM *
+        a> PSUBSCRIBE a                   < -NOPERM *
+        a> SUBSCRIBE a                    < ["subscribe" "a" :1]
+        a> PSUBSCRIBE b*                  < ["psubscribe" "b*" :2]
+        > PUBLISH a m                     < :1
+        a< ["message" "a" "m"]
+        > ACL SETUSER bob &c              < +OK
+        > PUBLISH a m                     < :1
+        a< ["message" "a" "m"]
+        > ACL SETUSER bob resetchannels &a &b < +OK
+        > PUBLISH a m                     < :0
+        a< closed
+        > ACL DELUSER bob                 < :1
+        "#,
+    );
+}

@@ -123,7 +123,12 @@ fn sorted_sets_keep_their_order_where_nothing_is_to_be_sorted() {
         > MSET w_a 1 w_b 2 w_c 3 w_d 4    < +OK
         > SORT z BY w_* DESC GET # GET w_*   < ["d" "4" "c" "3" "b" "2" "a" "1"]
         > ZADD n 5 10 4 9 3 1             < :3
+        > OBJECT ENCODING n               < "listpack"
         > SORT n                          < ["1" "9" "10"]
+        > OBJECT ENCODING n               < "skiplist"
+        > ZADD m 1 a                      < :1
+        > SORT_RO m BY nosort             < ["a"]
+        > OBJECT ENCODING m               < "skiplist"
         "#,
     );
 }

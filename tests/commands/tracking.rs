@@ -339,3 +339,23 @@ fn resp2_hears_of_nothing_without_a_redirection() {
         "#,
     );
 }
+
+#[cfg(feature = "script")]
+#[test]
+fn what_a_script_reads_its_client_has_read() {
+    check(
+        r#"
+        ! only 7.2
+        a> HELLO 3                        < *
+        a> CLIENT TRACKING ON             < +OK
+        a> EVAL "redis.call('get','s1') redis.call('set','s2',1) return 1" 2 s1 s2 < :1
+        b> SET s1 1                       < +OK
+        a< >["invalidate" ["s1"]]
+        b> SET s2 1                       < +OK
+        a> SUBSCRIBE c                    < *
+        b> EVAL "redis.call('set','k','1') return redis.call('publish','c','m')" 0 < :1
+        a< >["message" "c" "m"]
+        a> EVAL "return redis.call('subscribe','c')" 0 < -*not allowed from script*
+        "#,
+    );
+}

@@ -184,6 +184,8 @@ fn load(entered: &mut Entered<'_>, name: &[u8]) -> Result<(Elements, Option<Type
             }
         }
         Some(Type::ZSet) => {
+            // Redis sorts no listpack, and what it makes of one stays: OBJECT ENCODING shows it.
+            keys.call_skiplist(key)?;
             if let Some(zset) = keys.zset(key)? {
                 zset.iter().for_each(|(member, _)| elements.push(member));
             }

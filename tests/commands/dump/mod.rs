@@ -79,6 +79,37 @@ fn a_value_goes_through_a_dump_unchanged() {
 }
 
 #[test]
+fn collections_of_every_type_go_through_a_dump_unchanged() {
+    let (here, there) = (Damselfly::in_memory(), Damselfly::in_memory());
+    for made in [
+        "HSET k f v",
+        "HSET k field:0 value:0 field:1 1 field:2 -70000",
+        "SADD k 1 2 3",
+        "SADD k a 2 c",
+        "ZADD k 1 a 2.5 b -inf c",
+        "XADD k 1-1 f v",
+        "RPUSH k a 1 b",
+    ] {
+        for db in [&here, &there] {
+            db.del("k").unwrap();
+        }
+        here.call(made.split(' ')).unwrap();
+        there.restore("k", here.dump("k").unwrap().expect("it is there")).unwrap();
+        for line in [
+            "HGETALL k",
+            "SMEMBERS k",
+            "ZRANGE k 0 -1 WITHSCORES",
+            "XINFO STREAM k FULL",
+            "LRANGE k 0 -1",
+            "OBJECT ENCODING k",
+        ] {
+            let ask = |db: &Damselfly| db.call(line.split(' '));
+            assert_eq!(ask(&there), ask(&here), "{made}: {line}");
+        }
+    }
+}
+
+#[test]
 fn options_and_mistakes_come_before_the_payload() {
     check(
         r#"
@@ -223,7 +254,7 @@ fn hashes_of_every_age_are_restored() {
         > OBJECT ENCODING plain                     < "hashtable"
         > RESTORE listpack 0 $hash_listpack$ REPLACE   < +OK
         > OBJECT ENCODING listpack                  < "hashtable"
-        > CONFIG SET hash-max-listpack-entries 128  < +OK
+        > CONFIG SET hash-max-listpack-entries 512  < +OK
         > CONFIG SET hash-max-listpack-value 1      < +OK
         > RESTORE plain 0 $hash_plain$ REPLACE      < +OK
         > OBJECT ENCODING plain                     < "hashtable"
