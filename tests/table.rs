@@ -74,7 +74,9 @@ fn arity_covers_the_key_positions() {
             Keys::Range { first, last, .. } => first.max(usize::try_from(last).unwrap_or(0)),
         };
         assert!(reaches >= name_words, "{}: a key where the name stands", entry.full_name);
-        assert!(reaches < least, "{}: a key where no argument need be", entry.full_name);
+        // Shard channels, which are no keys, need not be there.
+        let optional = command.flags.has(Flag::PubSub);
+        assert!(reaches < least || optional, "{}: a key where no argument need be", entry.full_name);
     }
 }
 
@@ -84,8 +86,10 @@ fn flags_do_not_contradict_each_other_or_the_way_a_command_runs() {
         let (name, command) = (entry.full_name, entry.command);
         let has = |flag| command.flags.has(flag);
         assert!(!(has(Flag::Write) && has(Flag::Read)), "{name} reads and writes");
-        // WATCH looks at no value, and a script does what it does.
-        if command.keys != Keys::None && !has(Flag::NotQueued) && !has(Flag::MayReplicate) {
+        // WATCH looks at no value, a script does what it does, and shard channels are no keys.
+        if command.keys != Keys::None
+            && ![Flag::NotQueued, Flag::MayReplicate, Flag::PubSub].into_iter().any(has)
+        {
             assert!(has(Flag::Write) || has(Flag::Read), "{name} has keys and neither reads nor writes");
         }
         assert!(!has(Flag::DenyOom) || has(Flag::Write), "{name} takes memory and does not write");

@@ -6,7 +6,7 @@ use super::introspect;
 use super::table::{Command, Flag::*, Group, Keys, Run, TABLE, container, row};
 use super::{unfit, write_help};
 use crate::engine::acl::{LogEntry, Selector, User};
-use crate::engine::{Reach, Session};
+use crate::engine::{Reach, Scope, Session};
 use crate::reply::Sink;
 use std::sync::Arc;
 
@@ -150,6 +150,28 @@ fn close_clients_of(users: &[Arc<User>], session: &mut Session, engine: &mut Rea
     }
 }
 
+/// Closes the connections of those who listen to what they may not listen to any more; the caller's own after its reply.
+fn close_subscribers(session: &mut Session, engine: &mut Reach<'_, '_>) {
+    for client in engine.clients() {
+        if client.subscriptions_len() == 0 || client.user().is_unrestricted() {
+            continue;
+        }
+        let rules = client.user().rules();
+        let may = |scope: Scope| {
+            let names = engine.subscriptions(&client, scope);
+            names.iter().all(|name| rules.allows_channel(name, scope == Scope::Pattern))
+        };
+        if [Scope::Channel, Scope::Pattern, Scope::Shard].into_iter().all(may) {
+            continue;
+        }
+        if client.id == session.client.id {
+            session.closing = true;
+        } else {
+            engine.kill(&client);
+        }
+    }
+}
+
 fn error_text(error: &dyn std::fmt::Display) -> CommandError {
     format!("ERR {error}").into()
 }
@@ -290,6 +312,7 @@ fn load(
     need_file(engine)?;
     let gone = engine.acl().load().map_err(|error| error_text(&error))?;
     close_clients_of(&gone, session, engine);
+    close_subscribers(session, engine);
     out.ok();
     Ok(())
 }
@@ -378,13 +401,14 @@ fn write_entry(entry: &LogEntry, now_ms: u64, out: &mut dyn Sink) {
 ///
 /// Reference: <https://valkey.io/commands/acl-setuser/>
 fn setuser(
-    _: &mut Session,
+    session: &mut Session,
     engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let name = args.required()?;
     engine.acl().set_user(name, args.rest()).map_err(|error| error_text(&error))?;
+    close_subscribers(session, engine);
     out.ok();
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::reply::{Protocol, Sink};
 
 /// The family's rows.
 pub const COMMANDS: &[Command] = &[
-    row("PING", -1, &[Fast], Keys::None, Run::Session(ping)).of(Group::Connection, "1.0.0").doc(
+    row("PING", -1, &[Fast, Listening], Keys::None, Run::Session(ping)).of(Group::Connection, "1.0.0").doc(
         "[message]",
         "Returns the server's liveliness response.",
         "O(1)",
@@ -42,7 +42,7 @@ pub const COMMANDS: &[Command] = &[
     row(
         "QUIT",
         -1,
-        &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, NotQueued],
+        &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, NotQueued, Listening],
         Keys::None,
         Run::Session(quit),
     )
@@ -51,7 +51,7 @@ pub const COMMANDS: &[Command] = &[
     row(
         "RESET",
         1,
-        &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, NotQueued],
+        &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, NotQueued, Listening],
         Keys::None,
         Run::Session(reset),
     )
@@ -59,17 +59,24 @@ pub const COMMANDS: &[Command] = &[
     .doc("", "Resets the connection.", "O(1)"),
 ];
 
-/// Replies `PONG`, or with the message. Errors: the wrong number of arguments. O(1).
+/// Replies `PONG`, or with the message; to a RESP2 client that subscribes, in the form of a message. Errors: the wrong
+/// number of arguments. O(1).
 ///
 /// Reference: <https://valkey.io/commands/ping/>
 fn ping(
-    _: &mut Session,
+    session: &mut Session,
     _: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let message = args.try_next();
     args.end().map_err(|_| CommandError::WrongArity("ping"))?;
+    if session.subscribed && session.protocol == Protocol::Resp2 {
+        out.array(2);
+        out.bulk(b"pong");
+        out.bulk(message.unwrap_or_default());
+        return Ok(());
+    }
     match message {
         None => out.simple("PONG"),
         Some(message) => out.bulk(message),
@@ -238,8 +245,8 @@ fn quit(
     Ok(())
 }
 
-/// Puts the client back to where it was when it connected: database 0, RESP2, no name, replies on, and
-/// unauthenticated where a password is set. O(1).
+/// Puts the client back to where it was when it connected: database 0, RESP2, no name, replies on, no subscriptions, no
+/// tracking, and unauthenticated where a password is set. O(1).
 ///
 /// Reference: <https://valkey.io/commands/reset/>
 fn reset(
@@ -251,6 +258,8 @@ fn reset(
     // What was queued and watched goes first; there may be none.
     let _ = engine.engine().discard(session);
     engine.engine().unwatch(session);
+    engine.engine().unsubscribe_all(session);
+    engine.untrack(session);
     session.reset();
     engine.forget_user(session);
     out.set_protocol(Protocol::Resp2);

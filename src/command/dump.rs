@@ -5,7 +5,7 @@ use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use crate::rdb::Refused;
 use crate::reply::Sink;
-use crate::shard::{Key, Keyspace, Value};
+use crate::shard::{Class, Key, Keyspace, Value};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -121,7 +121,11 @@ fn restore(
         }
         value.expires_at_ms = Some(deadline.unsigned_abs());
     }
+    if options.replace && keys.exists(key) {
+        keys.notify_aside(Class::New, "new", key);
+    }
     keys.put(key, value);
+    keys.notify(Class::Generic, "restore", key);
     if let Some(seconds) = options.idle_seconds {
         keys.set_idle_seconds(key, seconds);
     }

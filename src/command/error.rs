@@ -57,6 +57,8 @@ pub enum CommandError {
     UnknownCommand(String),
     /// No such subcommand: what was sent, and the command in capitals.
     UnknownSubcommand(String, &'static str),
+    /// The client subscribes, and speaks RESP2. Carries the command's name as the client sees it.
+    Subscribed(&'static str),
     /// Memory is used up, and the command may take more.
     OutOfMemory,
     /// The command needs authentication.
@@ -114,6 +116,13 @@ impl fmt::Display for CommandError {
             }
             Self::WrongArity(command) => {
                 return write!(f, "ERR wrong number of arguments for '{command}' command");
+            }
+            Self::Subscribed(command) => {
+                return write!(
+                    f,
+                    "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                     allowed in this context"
+                );
             }
             Self::UnknownCommand(text) => return write!(f, "ERR unknown command {text}"),
             Self::UnknownSubcommand(sent, command) => {

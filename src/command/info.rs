@@ -9,7 +9,7 @@ use super::error::CommandError;
 use super::introspect;
 use super::table::{Entry, TABLE};
 use crate::engine::acl::Reason;
-use crate::engine::{Engine, Reach, Session};
+use crate::engine::{Engine, Reach, Session, World};
 use crate::process;
 use crate::reply::Sink;
 use std::fmt::{Display, Write as _};
@@ -204,7 +204,7 @@ fn clients(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("client_recent_max_input_buffer", &input),
         ("client_recent_max_output_buffer", &output),
         ("blocked_clients", &engine.stats().blocked.load(Relaxed)),
-        ("tracking_clients", &0),
+        ("tracking_clients", &engine.trackers_len()),
         ("clients_in_timeout_table", &timeouts),
         ("total_blocking_keys", &engine.blocking_keys_len()),
         ("total_blocking_keys_on_nokey", &0),
@@ -419,12 +419,14 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ],
     );
     text.fields(&[("keyspace_hits", &totals.hits), ("keyspace_misses", &totals.misses)]);
+    text.fields(&[
+        ("pubsub_channels", &engine.channels_len(World::Channels)),
+        ("pubsub_patterns", &engine.patterns_len()),
+        ("pubsubshard_channels", &engine.channels_len(World::Shard)),
+    ]);
     text.absent(
         "0",
         &[
-            "pubsub_channels",
-            "pubsub_patterns",
-            "pubsubshard_channels",
             "latest_fork_usec",
             "total_forks",
             "migrate_cached_sockets",
@@ -435,13 +437,14 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
             "active_defrag_key_misses",
             "total_active_defrag_time",
             "current_active_defrag_time",
-            "tracking_total_keys",
-            "tracking_total_items",
-            "tracking_total_prefixes",
-            "unexpected_error_replies",
         ],
     );
+    let (keys, readers) = shards.tracked_len();
     text.fields(&[
+        ("tracking_total_keys", &keys),
+        ("tracking_total_items", &readers),
+        ("tracking_total_prefixes", &engine.prefixes_len()),
+        ("unexpected_error_replies", &0),
         ("total_error_replies", &stats.errors.load(Relaxed)),
         ("dump_payload_sanitizations", &0),
         ("total_reads_processed", &reads),

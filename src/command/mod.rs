@@ -19,6 +19,7 @@ pub mod introspect;
 pub mod keys;
 pub mod latency;
 pub mod list;
+pub mod pubsub;
 pub(crate) mod redact;
 mod scan;
 pub mod script;

@@ -24,6 +24,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
+    super::pubsub::COMMANDS,
     super::script::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
@@ -111,6 +112,8 @@ pub enum Flag {
     OptionalKeys = 1 << 20,
     /// Runs at once within `MULTI`, where other commands are queued.
     NotQueued = 1 << 21,
+    /// Allowed to a RESP2 client that subscribes; with `PubSub`, the reply consists of push messages.
+    Listening = 1 << 22,
 }
 
 /// A set of [`Flag`]s.
@@ -123,6 +126,13 @@ impl Flags {
     #[must_use]
     pub const fn has(self, flag: Flag) -> bool {
         self.0 & flag as u32 != 0
+    }
+
+    /// Whether the reply consists of push messages.
+    #[inline]
+    #[must_use]
+    pub const fn pushes(self) -> bool {
+        self.has(Flag::Listening) && self.has(Flag::PubSub)
     }
 
     const fn of(flags: &[Flag]) -> Flags {
@@ -261,6 +271,8 @@ pub enum Group {
     Bitmap,
     /// Transactions.
     Transactions,
+    /// Publishing and subscribing.
+    PubSub,
     /// Scripts and functions.
     Scripting,
     /// Connections.
@@ -283,6 +295,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Transactions => "transactions",
+            Group::PubSub => "pubsub",
             Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Server => "server",

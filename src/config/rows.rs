@@ -460,6 +460,7 @@ settings! {
         replica_lazy_flush: bool = "replica-lazy-flush" | "slave-lazy-flush", YesNo, "no", Live, Keyspace, "Let a replica free its old data in the background.";
         lfu_log_factor: u32 = "lfu-log-factor", Int(0, INT), "10", Live, Keyspace, "How slowly the access counter grows.";
         lfu_decay_time: u32 = "lfu-decay-time", Int(0, INT), "1", Live, Keyspace, "Minutes after which the access counter halves; 0 for never.";
+        tracking_table_max_keys: usize = "tracking-table-max-keys", Int(0, LONG), "1000000", Live, Keyspace, "Keys remembered for clients that track them; 0 for no limit.";
         notify_keyspace_events: u32 = "notify-keyspace-events", Events, "", Live, Keyspace, "Classes of events to publish; empty for none.";
 
         list_max_listpack_size: i32 = "list-max-listpack-size" | "list-max-ziplist-size", Int(i32::MIN as i64, INT), "-2", Live, Encodings, "Elements of a list node, or -1 to -5 for 4kb to 64kb.";
@@ -535,7 +536,6 @@ settings! {
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
         "tls-port", Int(0, 65535), "0", Later;
-        "tracking-table-max-keys", Int(0, LONG), "1000000", Later;
         "enable-protected-configs", Choice(Allowed::WORDS), "no", Later;
         "enable-module-command", Choice(Allowed::WORDS), "no", Later;
 

@@ -10,11 +10,12 @@
 //! So a wait may be cancelled at any time, by `select!` or a timeout, and no element is lost.
 
 use super::list::{End, key_and_elements};
+use super::pubsub::Mail;
 use super::string::ms_of;
 use super::zset::{Extreme, Scored, key_and_scored, key_member_score};
 use super::{Bytes, Damselfly, Error, Result, inside, reply};
 use crate::command::error::CommandError;
-use crate::engine::{Batch, Ended, Engine, Flow, Notify, Peer, Session, Waiter};
+use crate::engine::{Batch, Ended, Engine, Flow, Notify, Peer, Push, Session, Waiter};
 use crate::reply::{Protocol, Reply, ReplyBuilder, Sink};
 use parking_lot::Mutex;
 use std::fmt;
@@ -70,13 +71,16 @@ struct Waiting {
     waiter: Arc<Waiter>,
 }
 
-/// Where an engine finds the task or thread to wake.
+/// Where an engine finds the task or thread to wake, and leaves what it pushes.
 #[derive(Default)]
-pub(super) struct Bell(Mutex<Option<Waker>>);
+pub(super) struct Bell {
+    waker: Mutex<Option<Waker>>,
+    pub(super) mail: Mutex<Mail>,
+}
 
 impl Bell {
-    fn set(&self, waker: &Waker) {
-        let mut place = self.0.lock();
+    pub(super) fn set(&self, waker: &Waker) {
+        let mut place = self.waker.lock();
         match &mut *place {
             Some(old) => old.clone_from(waker),
             None => *place = Some(waker.clone()),
@@ -87,10 +91,14 @@ impl Bell {
 impl Notify for Bell {
     fn notify(&self) {
         // The waker is a stranger's code, so it runs without the lock.
-        let waker = self.0.lock().take();
+        let waker = self.waker.lock().take();
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    fn push(&self, _: Protocol, push: &Push<'_>, _: u64) -> bool {
+        self.mail.lock().push(push)
     }
 }
 
@@ -209,7 +217,7 @@ impl<T> Future for Blocking<T> {
     }
 }
 
-struct Unpark(Thread);
+pub(super) struct Unpark(pub(super) Thread);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {

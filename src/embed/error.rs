@@ -20,6 +20,8 @@ pub enum Error {
     ReentrantCall,
     /// The session was closed, by its own `QUIT` or by somebody's `CLIENT KILL`.
     Closed,
+    /// So many messages were missed, because they were not read in time.
+    Lagged(u64),
     /// The command would wait where it may not.
     WouldBlock,
     /// The command answered in a form that its method does not know, which is a bug of damselfly's.
@@ -32,6 +34,7 @@ impl fmt::Display for Error {
             Self::Command(error) => error.fmt(f),
             Self::ReentrantCall => f.write_str("a closure that is shown a value may not call the engine"),
             Self::Closed => f.write_str("the session is closed"),
+            Self::Lagged(messages) => write!(f, "{messages} messages were not read in time and are lost"),
             Self::WouldBlock => f.write_str("the command would wait"),
             Self::UnexpectedReply(reply) => write!(f, "unexpected reply: {reply:?}"),
         }

@@ -2,7 +2,7 @@
 
 use super::{Argv, Bytes, Damselfly, Result, collect, reply, slices};
 use crate::reply::Reply;
-use crate::shard::Inserted;
+use crate::shard::{Class, Inserted};
 use crate::value::list::Side;
 
 /// An end of a list.
@@ -138,6 +138,10 @@ impl Damselfly {
                 }
                 list.len()
             })?;
+            if len.is_some() && !values.is_empty() {
+                let event = if end == End::Left { "lpush" } else { "rpush" };
+                keys.notify(Class::List, event, key);
+            }
             Ok(len.unwrap_or(0) as u64)
         })
     }
@@ -171,7 +175,11 @@ impl Damselfly {
                 End::Left => list.pop_front(|element| element.to_shared()),
                 End::Right => list.pop_back(|element| element.to_shared()),
             })?;
-            Ok(popped.flatten())
+            let popped = popped.flatten();
+            if popped.is_some() {
+                keys.notify(Class::List, if end == End::Left { "lpop" } else { "rpop" }, key);
+            }
+            Ok(popped)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Commands by name: whatever has no method of its own.
 
 use super::blocking::{Registered, park_until};
+use super::pubsub::Item;
 use super::{Argv, Damselfly, Error, Result, collect, inside, slices};
 use crate::command::table::{Flag, TABLE};
 use crate::engine::{Batch, Flow};
@@ -29,11 +30,14 @@ impl Damselfly {
         let argv = collect(argv);
         let argv = slices(&argv);
         inside::check()?;
-        let waits = argv.first().and_then(|name| TABLE.find(name)).is_some_and(|entry| {
-            // Who waits stands in the registry, so that others can see and end the wait.
-            entry.command.flags.has(Flag::Blocking)
+        let registers = argv.first().and_then(|name| TABLE.find(name)).is_some_and(|entry| {
+            // Who waits stands in the registry, so that others can see and end the wait; and what a command leaves
+            // behind with its client goes when that does.
+            let flags = entry.command.flags;
+            let keeps = [Flag::Blocking, Flag::NotQueued, Flag::Listening];
+            keeps.iter().any(|&flag| flags.has(flag)) || entry.command.name == "CLIENT"
         });
-        if waits { self.session().call_slices(&argv) } else { self.run(&argv) }
+        if registers { self.session().call_slices(&argv) } else { self.run(&argv) }
     }
 
     /// Opens a session: a client of the registry, with a database and a name of its own.
@@ -88,7 +92,32 @@ impl Session {
         let mut out = ReplyBuilder::new(Protocol::Resp3);
         let engine = Arc::clone(&self.db.engine);
         self.execute(&mut Batch::new(&engine), argv, &mut out)?;
-        Ok(out.finish())
+        let mut replies = out.finish_all().into_iter();
+        let first = replies.next().unwrap_or(Reply::Null);
+        // Subscribing to several channels is answered by as many pushes.
+        replies.for_each(|push| {
+            self.client.bell.mail.lock().add(Item::Other(push));
+        });
+        Ok(first)
+    }
+
+    /// The next of what was pushed to this client (messages, the answers to `SUBSCRIBE` behind the first), if there is
+    /// any.
+    ///
+    /// ```
+    /// use damselfly::{Damselfly, reply::Reply};
+    /// let db = Damselfly::in_memory();
+    /// let mut session = db.session();
+    /// session.call(["SUBSCRIBE", "news"])?;
+    /// db.publish("news", "hello")?;
+    /// assert!(matches!(session.next_push()?, Some(Reply::Push(_))));
+    /// # Ok::<(), damselfly::embed::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Lagged`] once where more was pushed than is kept for a client that does not read.
+    pub fn next_push(&mut self) -> Result<Option<Reply>> {
+        Ok(self.client.bell.mail.lock().take()?.map(Item::into_reply))
     }
 
     fn execute(&mut self, batch: &mut Batch<'_>, argv: &[&[u8]], out: &mut ReplyBuilder) -> Result<()> {
@@ -101,7 +130,7 @@ impl Session {
         match batch.attempt(session, argv, out)? {
             Flow::Done => Ok(()),
             Flow::Wait(waiter) | Flow::Later(waiter) => {
-                batch.leave();
+                batch.ring();
                 park_until(&mut self.client, &waiter, out)
             }
         }

@@ -28,6 +28,7 @@
 
 use super::Engine;
 use super::door::{Entered, View};
+use super::push::Notify;
 use crate::command::error::CommandError;
 use crate::reply::{Reply, Sink};
 use crate::shard::waiters::{Place, Ticket};
@@ -159,12 +160,6 @@ enum State {
     Ended(Ended),
     /// The owner has the result, or is gone.
     Closed,
-}
-
-/// Told that its waiter has ended; called outside all doors.
-pub trait Notify: Send + Sync {
-    /// Wakes the owner.
-    fn notify(&self);
 }
 
 /// One blocked command.

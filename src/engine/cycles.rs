@@ -272,12 +272,12 @@ impl Round {
         let mut shard = door.enter();
         let step = shard.expire_segment(self.db, self.position.unwrap_or(0), now_ms, REVISIT_MS);
         let garbage = shard.take_garbage();
-        if shard.ready.is_empty() {
-            drop(shard);
-        } else {
+        if shard.has_news() {
             // Somebody minds that a key has gone.
             let view = View { db: self.db, now_ms, no_touch: true };
             Entered::of(engine, self.shard, shard, view).leave();
+        } else {
+            drop(shard);
         }
         cycles.freed.fetch_add(garbage.len() as u64, Ordering::Relaxed);
         step.next

@@ -141,6 +141,8 @@ impl Engine {
     pub(crate) fn session_inside(&self, session: &Session) -> Session {
         let mut inside = Session::new(Arc::clone(&session.client), session.authenticated);
         (inside.db, inside.no_touch) = (session.db, session.no_touch);
+        // What a script reads its client has read.
+        inside.tracking = session.tracking;
         inside
     }
 

@@ -7,13 +7,14 @@
 use super::acl::Context;
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
+use super::push::Wakes;
 use super::session::{ReplyMode, Session};
 use super::{Engine, Pump, Reach};
 use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, Flags, Keys, Run, TABLE};
-use crate::reply::Sink;
+use crate::reply::{Protocol, Sink};
 use crate::shard::Now;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Batch<'e> {
     commands: u64,
     /// The row of the last command.
     last: Option<&'static Entry>,
+    /// Subscribers that are to be woken for what was published.
+    wakes: Wakes,
     /// Who looks after other clients while a script runs.
     pump: Option<&'e mut (dyn Pump + 'e)>,
 }
@@ -56,7 +59,8 @@ impl<'e> Batch<'e> {
     pub fn new(engine: &'e Engine) -> Self {
         let now_ms = engine.clock().now_ms();
         engine.stats().sample_rate(engine, now_ms);
-        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None, pump: None }
+        let wakes = Wakes::default();
+        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None, wakes, pump: None }
     }
 
     /// Has somebody look after other clients while a script of this batch runs.
@@ -75,6 +79,7 @@ impl<'e> Batch<'e> {
     /// Runs one command for a client.
     pub fn execute(&mut self, session: &mut Session, argv: &[&[u8]], out: &mut dyn Sink) -> Flow {
         let mark = out.mark();
+        let queues = session.transaction.is_some();
         let (entry, flow, result) = match self.find(session, argv) {
             Err(error) => {
                 self.engine.stats().rejected.fetch_add(1, Ordering::Relaxed);
@@ -110,21 +115,27 @@ impl<'e> Batch<'e> {
                 }
             }
         };
+        // What subscribing answers are push messages, which those get as well who want no replies.
+        let pushed = result.is_ok() && !queues && entry.is_some_and(|entry| entry.command.flags.pushes());
         if let Err(error) = result {
             out.rollback(mark);
             self.engine.stats().note_error(entry.map(|entry| entry.id), &error);
             out.error(&error.to_string());
         }
+        session.end_caching(entry.is_some_and(|entry| entry.full_name.starts_with("client|")));
         if matches!(flow, Flow::Wait(_)) {
             // The reply is still to come, and so is what CLIENT REPLY SKIP does to it.
             return flow;
         }
         match session.reply_mode {
             ReplyMode::On => {}
+            ReplyMode::Off if pushed => {}
             ReplyMode::Off => out.rollback(mark),
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => {
-                out.rollback(mark);
+                if !pushed {
+                    out.rollback(mark);
+                }
                 session.reply_mode = ReplyMode::On;
             }
         }
@@ -164,7 +175,7 @@ impl<'e> Batch<'e> {
         session.note_refused();
         match entry {
             Some(entry) if entry.full_name == "exec" => {
-                // A transaction is over, as EXEC would have ended it; there may be none.
+                // A transaction is over, as EXEC would have ended it; the words are the same where there was none.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
                 let reason = text.strip_prefix("ERR ").unwrap_or(&text);
@@ -204,6 +215,11 @@ impl<'e> Batch<'e> {
             self.engine.busy().refusal()
         } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
             CommandError::OutOfMemory
+        } else if session.subscribed
+            && session.protocol == Protocol::Resp2
+            && !entry.command.flags.has(Flag::Listening)
+        {
+            CommandError::Subscribed(entry.full_name)
         } else {
             return Ok(entry);
         };
@@ -245,25 +261,37 @@ impl<'e> Batch<'e> {
             out.simple("QUEUED");
             return Ok(Flow::Done);
         }
+        if !self.wakes.is_empty() && !command.flags.has(Flag::PubSub) {
+            // A row of messages wakes their subscribers once; anything else may take its time.
+            self.ring();
+        }
         let view = View { db: session.db, now_ms: self.now_ms, no_touch: session.no_touch };
         match command.run {
             Run::Key(function) => {
                 let at = command.key_at(argv);
                 let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
                 let mut args = Args::behind(argv, at);
+                let engine = self.engine;
                 let guard = self.hold(index)?;
                 guard.stats.calls[entry.id] += 1;
                 if guard.waiters.fill_reaches_beyond(key.bytes) && command.flags.has(Flag::Write) {
                     self.leave();
-                    let mut entered = self.engine.enter_to_write(|| std::iter::once(key.bytes), view);
+                    let mut entered = self
+                        .engine
+                        .enter_to_write(|| std::iter::once(key.bytes), view)
+                        .act_for(session.client.id);
                     let (mut keyspace, key) = entered.at(key.bytes);
                     let result = function(&mut keyspace, key, &mut args, out);
                     entered.leave();
                     return result.map(|()| Flow::Done);
                 }
                 let now = Now::At(view.now_ms);
-                let result =
-                    function(&mut guard.keyspace(view.db, now).no_touch(view.no_touch), key, &mut args, out);
+                let client = session.client.id;
+                let mut keyspace = guard.keyspace(view.db, now).no_touch(view.no_touch).act_for(client);
+                let result = function(&mut keyspace, key, &mut args, out);
+                if session.remembers() && command.flags.has(Flag::Read) {
+                    engine.remember(guard, key, session);
+                }
                 if guard.has_news() {
                     self.leave_to_serve(view);
                 } else if command.flags.has(Flag::Write) {
@@ -277,17 +305,19 @@ impl<'e> Batch<'e> {
                 result.map(|()| Flow::Done)
             }
             Run::Keys(function) => {
-                let mut entered = self.enter(entry, argv, view)?;
+                let mut entered = self.enter(entry, argv, view)?.act_for(session.client.id);
                 let result = function(&mut entered, &mut Args::new(argv), out);
+                remember(&mut entered, entry, session, argv);
                 entered.leave();
                 result.map(|()| Flow::Done)
             }
             Run::Wait(function) => {
-                let mut entered = self.enter(entry, argv, view)?;
+                let mut entered = self.enter(entry, argv, view)?.act_for(session.client.id);
                 let result = function(&mut entered, &mut Args::new(argv), out);
+                remember(&mut entered, entry, session, argv);
                 let flow = match result {
                     Ok(Some(wait)) => {
-                        let waiter = self.engine.wait(&mut entered, wait, session.client.owner());
+                        let waiter = self.engine.wait(&mut entered, wait, Arc::clone(session.client.owner()));
                         session.client.set_waiter(Some(Arc::clone(&waiter)));
                         Ok(Flow::Wait(waiter))
                     }
@@ -303,7 +333,9 @@ impl<'e> Batch<'e> {
                 let mut args = Args::behind(argv, entry.name_args() - 1);
                 let pump = self.pump.as_mut().map(|pump| &mut **pump as _);
                 let mut reach = Reach::pumped(self.engine, pump);
-                function(session, &mut reach, &mut args, out).map(|()| Flow::Done)
+                let result = function(session, &mut reach, &mut args, out);
+                self.wakes.append(&mut reach.wakes);
+                result.map(|()| Flow::Done)
             }
             Run::Container => Err(CommandError::WrongArity(entry.full_name)),
         }
@@ -354,6 +386,21 @@ impl<'e> Batch<'e> {
     pub fn leave(&mut self) {
         self.held = None;
         self.held_for = 0;
+    }
+
+    /// Leaves the held shard and wakes the subscribers of what was published: what the end of the batch does, for a
+    /// caller that waits before.
+    pub fn ring(&mut self) {
+        self.leave();
+        self.wakes.ring();
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if !self.wakes.is_empty() {
+            self.ring();
+        }
     }
 }
 
@@ -452,6 +499,18 @@ fn is_allowed_while_busy(entry: &Entry, session: &Session) -> bool {
     entry.command.flags.has(Flag::AllowBusy)
         && entry.full_name != "watch"
         && !(concerns_watching && session.watching.is_some())
+        && !(entry.full_name == "reset" && session.is_broadcast())
+}
+
+/// Remembers what a client that tracks keys has read by a command.
+#[inline]
+pub(super) fn remember(entered: &mut Entered<'_>, entry: &Entry, session: &Session, argv: &[&[u8]]) {
+    // A script has its own commands remembered.
+    let reads = entry.command.flags.has(Flag::Read) && !matches!(entry.command.run, Run::Session(_));
+    if session.remembers() && reads {
+        let at = entry.command.keys.positions(argv);
+        entered.remember(at.filter_map(|at| argv.get(at).copied()), session);
+    }
 }
 
 /// What a command does: for `EXEC`, what any of its commands does.

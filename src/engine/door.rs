@@ -11,12 +11,14 @@
 //! A panic inside a shard is a bug of damselfly's and may leave the shard's data half changed. Its door is marked then,
 //! and whoever enters later panics as well, as with the standard library's locks: a bug stops, and is never served.
 
-use super::Engine;
 use super::blocking::Waiter;
 use super::memory::Memory;
+use super::notices::Notice;
+use super::push::Wakes;
 use super::reach::Later;
+use super::{Engine, Session};
 use crate::command::error::CommandError;
-use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
+use crate::shard::{Class, Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -175,10 +177,20 @@ pub struct Entered<'e> {
     db: usize,
     now_ms: u64,
     no_touch: bool,
+    /// On whose behalf keys change; 0 for nobody of the registry.
+    client: u64,
     /// Keys that were filled, in the order in which that happened.
     pub(super) ready: VecDeque<ReadyKey>,
     /// What is to be done once the doors are left.
     later: Vec<Later>,
+    /// What is to be told once the doors are left.
+    notices: Vec<Notice>,
+    /// Whether anybody wants to know what happens to keys.
+    notifies: bool,
+    /// The shard that was looked at last: what happened there stands in front of what will happen elsewhere.
+    last: usize,
+    /// Clients that were told something already, and are to be woken then.
+    wakes: Wakes,
     /// Waiters that were served and are to be told once the doors are left.
     pub(super) served: Vec<Arc<Waiter>>,
     /// Waiters that have ended but stand in queues still, and are to be told likewise.
@@ -251,8 +263,13 @@ impl<'e> Entered<'e> {
             db,
             now_ms,
             no_touch,
+            client: 0,
             ready: VecDeque::new(),
             later: Vec::new(),
+            notices: Vec::new(),
+            notifies: engine.notifies(),
+            last: usize::MAX,
+            wakes: Wakes::default(),
             served: Vec::new(),
             ended: Vec::new(),
             poke: false,
@@ -291,9 +308,13 @@ impl<'e> Entered<'e> {
     /// If the key's shard is not entered, which is a mistake in the command's row.
     pub fn at_db<'k>(&mut self, db: usize, key: &'k [u8]) -> (Keyspace<'_>, Key<'k>) {
         let (index, key) = self.engine.router().route(key);
-        let (now, no_touch) = (Now::At(self.now_ms), self.no_touch);
+        if self.notifies && index != self.last {
+            self.take_events(self.last);
+            self.last = index;
+        }
+        let (now, no_touch, client) = (Now::At(self.now_ms), self.no_touch, self.client);
         let shard = self.shard(index).expect("a command enters the shards of all its keys");
-        (shard.keyspace(db, now).no_touch(no_touch), key)
+        (shard.keyspace(db, now).no_touch(no_touch).act_for(client), key)
     }
 
     /// The shard that a key lives in, to be looked at beside others, and the key with its hash; `None` where it is not
@@ -341,6 +362,35 @@ impl<'e> Entered<'e> {
         }
     }
 
+    /// Takes what happened to keys of one shard behind what was noted so far; the command may have more to say of them.
+    fn take_events(&mut self, index: usize) {
+        let (engine, mut notices) = (self.engine, std::mem::take(&mut self.notices));
+        if let Some(shard) = self.shard(index) {
+            engine.take_changed(shard, &mut notices);
+            notices.extend(shard.events.take().into_iter().map(Notice::Event));
+        }
+        self.notices = notices;
+    }
+
+    /// Takes what happened to keys at the end of a command.
+    pub(super) fn gather_events(&mut self) {
+        self.take_events(self.last);
+        for (_, shard) in &mut self.guards {
+            if shard.has_notices() {
+                self.engine.take_notices(shard, &mut self.notices);
+            }
+        }
+    }
+
+    /// Notes what a command did to a key: [`Keyspace::notify`], for commands of several keys.
+    #[inline]
+    pub fn notify(&mut self, db: usize, class: Class, name: &'static str, key: &[u8]) {
+        if self.notifies {
+            let (mut keyspace, key) = self.at_db(db, key);
+            keyspace.notify(class, name, key);
+        }
+    }
+
     /// Looks at the shards from another client's or another database's place for a while.
     pub(super) fn through<R>(&mut self, db: usize, f: impl FnOnce(&mut Self) -> R) -> R {
         let mine = std::mem::replace(&mut self.db, db);
@@ -350,13 +400,45 @@ impl<'e> Entered<'e> {
     }
 
     /// Takes the place of a client in what follows.
-    pub(super) fn view_as(&mut self, db: usize, no_touch: bool) {
-        (self.db, self.no_touch) = (db, no_touch);
+    pub(super) fn view_as(&mut self, session: &Session) {
+        (self.db, self.no_touch, self.client) = (session.db, session.no_touch, session.client.id);
+    }
+
+    /// Notes on whose behalf keys change from here on.
+    pub(super) fn act_for(mut self, client: u64) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// Remembers that a client which tracks keys has read these.
+    pub(super) fn remember<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>, session: &Session) {
+        for key in keys {
+            let (index, key) = self.engine.router().route(key);
+            let engine = self.engine;
+            if let Some(shard) = self.shard(index) {
+                engine.remember(shard, key, session);
+            }
+        }
     }
 
     /// Has something done once the doors are left.
     pub(super) fn put_off(&mut self, later: Later) {
         self.later.push(later);
+    }
+
+    /// Has something told once the doors are left.
+    pub(super) fn note(&mut self, notice: Notice) {
+        self.gather_events();
+        self.notices.push(notice);
+    }
+
+    /// Tells what was noted so far, all but waking those whom it concerns.
+    pub(super) fn post_notices(&mut self) {
+        self.gather_events();
+        if !self.notices.is_empty() {
+            self.engine.lay_down(&mut self.notices);
+            self.engine.post_notices(&mut self.wakes);
+        }
     }
 
     /// Whether a shard is entered.
@@ -379,6 +461,7 @@ impl Drop for Entered<'_> {
         }
         let engine = self.engine;
         engine.serve(self);
+        self.gather_events();
         let mut garbage = Vec::new();
         let mut due_ms = u64::MAX;
         for (_, shard) in &mut self.guards {
@@ -387,7 +470,15 @@ impl Drop for Entered<'_> {
             }
             due_ms = due_ms.min(shard.take_new_due_ms());
         }
+        let told = !self.notices.is_empty();
+        if told {
+            engine.lay_down(&mut self.notices);
+        }
         self.guards.clear();
+        if told {
+            engine.post_notices(&mut self.wakes);
+        }
+        self.wakes.ring();
         for later in self.later.drain(..) {
             later(engine);
         }

@@ -101,7 +101,7 @@ impl Engine {
                 }
             }
             let garbage = shard.take_garbage();
-            drop(shard);
+            self.leave_and_tell(shard);
             self.cycles().discard(garbage);
             barren = if victims == 0 { barren + 1 } else { 0 };
             if barren == self.doors().len() {

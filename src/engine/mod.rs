@@ -15,26 +15,33 @@ mod dispatch;
 mod door;
 mod latency;
 mod memory;
+mod notices;
 mod pause;
+mod pubsub;
+mod push;
 mod reach;
 mod route;
 mod session;
 mod slowlog;
 mod stats;
+mod tracking;
 mod transaction;
 mod whole;
 
-pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
+pub use blocking::{Delivery, Ended, Undo, Wait, Waiter, Waiting};
 pub use busy::{Busy, Pump, Running as BusyScript, ScriptFigures};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use latency::{Distribution, Event, Latency, Sample};
 pub use pause::{Pause, PauseKind};
+pub use pubsub::{Scope, World};
+pub use push::{Body, Notify, Push};
 pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
 pub use slowlog::{SlowEntry, SlowLog};
 pub use stats::{CommandStats, Rates, Stats, Totals};
+pub use tracking::{Mode, TrackingOptions};
 pub use transaction::Transaction;
 pub use whole::DbFigures;
 
@@ -55,8 +62,11 @@ use cycles::Cycles;
 use dashmap::DashMap;
 use door::Door;
 use memory::Memory;
+use notices::Outbox;
+use pubsub::PubSub;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tracking::Trackers;
 
 /// The shards, and all that goes with them. Shared by everyone who uses it.
 pub struct Engine {
@@ -75,6 +85,9 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
+    pubsub: PubSub,
+    outbox: Outbox,
+    trackers: Trackers,
     busy: Busy,
     #[cfg(feature = "script")]
     scripts: crate::script::Scripts,
@@ -136,6 +149,9 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
+            pubsub: PubSub::default(),
+            outbox: Outbox::default(),
+            trackers: Trackers::default(),
             busy: Busy::default(),
             #[cfg(feature = "script")]
             scripts: crate::script::Scripts::default(),
@@ -251,6 +267,18 @@ impl Engine {
         &self.pause
     }
 
+    fn pubsub(&self) -> &PubSub {
+        &self.pubsub
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn trackers(&self) -> &Trackers {
+        &self.trackers
+    }
+
     /// The script that runs, if any.
     #[must_use]
     #[inline]
@@ -316,9 +344,11 @@ impl Engine {
         Session::new(client, user.is_open())
     }
 
-    /// Takes a client out of the registry; a wait it has is abandoned.
+    /// Takes a client out of the registry, and what it subscribes to back; a wait it has is abandoned.
     pub fn disconnect(&self, session: &mut Session) {
         self.clients.remove(&session.client.id);
+        self.forget_subscriptions(&session.client);
+        Reach::outside(self).untrack(session);
         self.unwatch(session);
         if let Some(waiter) = session.client.waiter() {
             session.client.set_waiter(None);
@@ -442,6 +472,7 @@ fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
             entries_max: settings.stream_node_max_entries(),
         },
         string_bytes_max: settings.proto_max_bulk_len(),
+        events: notices::events_of(settings),
         lfu: memory::lfu(settings),
         dict_seed,
     }

@@ -77,7 +77,7 @@ impl Engine {
     /// Has a client wait for the end of the pause.
     pub(super) fn pause_client(&self, session: &Session) -> Arc<Waiter> {
         let until_ms = self.pause.until_ms.load(Ordering::Acquire);
-        let waiter = self.wait_until(until_ms, session.client.owner());
+        let waiter = self.wait_until(until_ms, Arc::clone(session.client.owner()));
         session.client.set_waiter(Some(Arc::clone(&waiter)));
         let mut waiters = self.pause.waiters.lock();
         if self.pause.until_ms.load(Ordering::Acquire) == 0 {

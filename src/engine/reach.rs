@@ -9,6 +9,9 @@
 #[cfg(feature = "script")]
 use super::View;
 use super::door::Entered;
+use super::notices::Notice;
+use super::pubsub::World;
+use super::push::Wakes;
 use super::{Client, Engine, Pump};
 #[cfg(feature = "script")]
 use crate::command::error::CommandError;
@@ -23,6 +26,8 @@ use std::sync::atomic::Ordering;
 pub struct Reach<'a, 'e> {
     engine: &'e Engine,
     entered: Option<&'a mut Entered<'e>>,
+    /// Who is to be woken once the command is done, from outside.
+    pub(super) wakes: Wakes,
     #[cfg_attr(not(feature = "script"), expect(dead_code, reason = "nothing else keeps clients waiting"))]
     pump: Option<&'a mut (dyn Pump + 'a)>,
 }
@@ -34,17 +39,18 @@ impl<'a, 'e> Reach<'a, 'e> {
     /// With no shard entered.
     #[must_use]
     pub fn outside(engine: &'e Engine) -> Self {
-        Self { engine, entered: None, pump: None }
+        Self { engine, entered: None, wakes: Wakes::default(), pump: None }
     }
 
     /// The same, with somebody who looks after other clients while a script runs.
     pub(super) fn pumped(engine: &'e Engine, pump: Option<&'a mut (dyn Pump + 'a)>) -> Self {
-        Self { engine, entered: None, pump }
+        Self { engine, entered: None, wakes: Wakes::default(), pump }
     }
 
     /// With all shards entered.
     pub(crate) fn inside(entered: &'a mut Entered<'e>) -> Self {
-        Self { engine: entered.engine(), entered: Some(entered), pump: None }
+        let engine = entered.engine();
+        Self { engine, entered: Some(entered), wakes: Wakes::default(), pump: None }
     }
 
     /// The engine itself, for what enters no shard.
@@ -132,6 +138,28 @@ impl Reach<'_, '_> {
     pub fn kill(&mut self, client: &Arc<Client>) {
         let client = Arc::clone(client);
         self.when_outside(move |engine| engine.kill(&client));
+    }
+
+    /// Publishes a message: now, or once the shards that are entered are left; how many get it.
+    pub fn publish(&mut self, world: World, channel: &[u8], payload: &[u8]) -> usize {
+        match &mut self.entered {
+            Some(entered) => {
+                let receivers = self.engine.receivers(world, channel);
+                if receivers > 0 {
+                    let (channel, payload) = (channel.into(), payload.into());
+                    entered.note(Notice::Message { world, channel, payload });
+                }
+                receivers
+            }
+            None => self.engine.post(world, channel, payload, &mut self.wakes),
+        }
+    }
+
+    /// Hands what was published from inside so far to those who subscribe to it now, before that changes.
+    pub fn post_notices(&mut self) {
+        if let Some(entered) = &mut self.entered {
+            entered.post_notices();
+        }
     }
 
     /// Has the shards follow settings that were changed from inside.

@@ -5,7 +5,10 @@
 
 use super::Engine;
 use super::acl::{Held, User};
-use super::blocking::{Ended, Notify, Waiter};
+use super::blocking::{Ended, Waiter};
+use super::pubsub::Subscriptions;
+use super::push::Notify;
+use super::tracking::{State, Tracking};
 use super::transaction::{Transaction, Watching};
 use crate::reply::Protocol;
 use parking_lot::Mutex;
@@ -74,6 +77,12 @@ pub struct Client {
     pub queued: AtomicI64,
     /// Keys it watches.
     pub watched: AtomicU32,
+    /// Channels, patterns and shard channels it subscribes to.
+    pub(super) subscribed: [AtomicU32; 3],
+    /// Those channels and patterns.
+    pub(super) subscriptions: Mutex<Subscriptions>,
+    /// How it tracks keys.
+    pub(super) tracking: State,
     /// `CLIENT NO-EVICT on`.
     pub no_evict: AtomicBool,
     /// `CLIENT NO-TOUCH on`.
@@ -112,6 +121,9 @@ impl Client {
             output_bytes: AtomicUsize::new(0),
             queued: AtomicI64::new(-1),
             watched: AtomicU32::new(0),
+            subscribed: Default::default(),
+            subscriptions: Mutex::default(),
+            tracking: State::default(),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
@@ -150,8 +162,13 @@ impl Client {
         *self.waiter.lock() = waiter;
     }
 
-    pub(super) fn owner(&self) -> Arc<dyn Notify> {
-        Arc::clone(&self.owner)
+    pub(super) fn owner(&self) -> &Arc<dyn Notify> {
+        &self.owner
+    }
+
+    /// Wakes the owner for pushes that it has not come for.
+    pub(super) fn wake(&self) {
+        self.owner.wake();
     }
 }
 
@@ -190,6 +207,13 @@ pub struct Session {
     pub no_touch: bool,
     /// Commands that wait for `EXEC`, after `MULTI`.
     pub transaction: Option<Box<Transaction>>,
+    /// Whether it subscribes to anything.
+    pub subscribed: bool,
+    /// What was pushed to the client goes in front of the reply of the command that has just run, where pushes go
+    /// behind it otherwise. Whoever sends replies looks at this, and takes it back.
+    pub pushes_first: bool,
+    /// How it tracks keys.
+    pub(super) tracking: Tracking,
     /// Keys that the next `EXEC` depends on.
     pub(super) watching: Option<Box<Watching>>,
 }
@@ -208,6 +232,9 @@ impl Session {
             closing: false,
             no_touch: false,
             transaction: None,
+            subscribed: false,
+            pushes_first: false,
+            tracking: Tracking::default(),
             watching: None,
         }
     }
@@ -296,12 +323,13 @@ impl Engine {
         true
     }
 
-    /// Closes a client's connection (`CLIENT KILL`). It leaves the registry at once, and takes nothing more from the
-    /// keys it waits for. O(keys waited for).
+    /// Closes a client's connection (`CLIENT KILL`). It leaves the registries at once, and takes nothing more from the
+    /// keys it waits for. O(keys waited for + subscriptions).
     pub fn kill(&self, client: &Client) {
         self.clients.remove(&client.id);
         // Marked first: its owner, who may find the wait gone, then finds out why.
         client.kill();
+        self.forget_subscriptions(client);
         if let Some(waiter) = client.waiter() {
             self.abandon(&waiter);
         }

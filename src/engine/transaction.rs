@@ -8,6 +8,7 @@
 //! - A watched key raises its session's alarm from inside its shard (`shard::watch`).
 
 use super::acl::Context;
+use super::dispatch::remember;
 use super::door::{Entered, View};
 use super::reach;
 use super::{Engine, Reach, Session};
@@ -296,7 +297,7 @@ pub(crate) fn run_inside(
     argv: &[&[u8]],
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    entered.view_as(session.db, session.no_touch);
+    entered.view_as(session);
     if let Some(calls) = entered.engine().stats().calls.get(entry.id) {
         calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -319,7 +320,9 @@ pub(crate) fn run_inside(
         }
         Run::Container => Err(CommandError::WrongArity(entry.full_name)),
     };
+    remember(entered, entry, session, argv);
     entered.gather_ready();
+    entered.gather_events();
     result
 }
 

@@ -3,6 +3,7 @@
 //! Everything here enters all shards, together where it must be seen at one moment and one after another where it
 //! need not; what is freed is freed after they are left.
 
+use super::notices::Notice;
 use super::{Engine, Entered, Reach};
 use crate::shard::Expires;
 use crate::shard::db::Db;
@@ -61,6 +62,13 @@ impl Reach<'_, '_> {
                     None => flushed.extend((0..databases).map(|db| shard.flush(db))),
                 }
             }
+            let engine = entered.engine();
+            if engine.trackers_len() > 0 {
+                // Those who are told that nothing can be trusted need not hear of single keys.
+                let forgotten = entered.shards().map(|shard| shard.tracked.clear()).sum();
+                engine.forgot_keys(forgotten);
+                entered.note(Notice::Flushed);
+            }
             entered.put_off(Box::new(|engine| engine.cycles().discard_dbs(flushed)));
         });
     }
@@ -98,7 +106,7 @@ impl Reach<'_, '_> {
                     }
                     let (mut keyspace, key) = entered.at(&key);
                     if !keyspace.exists(key) {
-                        keyspace.set_string(key, &value, Expires::Clear);
+                        keyspace.fill_string(key, &value, Expires::Clear);
                     }
                 }
             });

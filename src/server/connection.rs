@@ -12,20 +12,26 @@
 //! after the loop has driven every connection that had an event: peers then find several replies at a time, and
 //! wake up less often for them.
 //!
+//! What others push to the client waits, encoded, in the [`Mail`] of its [`Owner`]. The connection takes it between two
+//! replies: behind that of the command that has just run, so that a client which publishes to itself reads the reply
+//! first; in front of it where the command was to stop listening.
+//!
 //! A connection that is idle holds no buffers: it reads into its loop's, borrows one for its replies, and keeps only
 //! what is incomplete.
 
 use super::event_loop::{Inbox, Message};
 use super::listen::Stream;
 use crate::config::OutputLimit;
-use crate::engine::{Batch, Engine, Flow, Notify, Pump, Session, Waiter};
+use crate::engine::{Batch, Engine, Flow, Notify, Pump, Push, Session, Waiter};
+use crate::reply::{Protocol, Sink};
 use crate::wire::{Limits, Output, Parsed, RequestParser};
+use bytes::Bytes;
 use mio::Token;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Replies are written in between when a pipeline has produced this much.
 const FLUSH_BYTES: usize = 256 * 1024;
@@ -87,14 +93,50 @@ impl Counts {
     }
 }
 
-/// Where a connection can be reached: its loop's inbox and its token there.
+/// Where a connection can be reached: its loop's inbox and its token there, and what lies there for it.
 pub(super) struct Owner {
     place: Mutex<(Arc<Inbox>, Token)>,
+    mail: Mutex<Mail>,
+    /// Whether there is mail. Written under the lock of the mail; the connection looks at it between any two commands.
+    has_mail: AtomicBool,
+}
+
+/// Pushes that the connection has not taken yet.
+#[derive(Default)]
+struct Mail {
+    out: Output,
+    /// There was no room for one: the connection is to be closed.
+    overflowed: bool,
+}
+
+/// A push for many is copied from one encoding; one for a single client is encoded where it goes.
+fn append(out: &mut Output, protocol: Protocol, push: &Push<'_>) {
+    if push.is_for_many() {
+        out.push_encoded_shared(push.encoded(protocol, || {
+            let mut encoded = Output::new();
+            push.write_to(&mut encoded.sink(protocol));
+            Bytes::from(encoded.to_vec())
+        }));
+    } else {
+        push.write_to(&mut out.sink(protocol));
+    }
 }
 
 impl Owner {
     pub(super) fn new(inbox: Arc<Inbox>, token: Token) -> Self {
-        Self { place: Mutex::new((inbox, token)) }
+        Self { place: Mutex::new((inbox, token)), mail: Mutex::default(), has_mail: AtomicBool::new(false) }
+    }
+
+    #[inline]
+    fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Relaxed)
+    }
+
+    fn take_mail(&self) -> Mail {
+        let mut mail = self.mail.lock();
+        self.has_mail.store(false, Ordering::Relaxed);
+        let overflowed = mail.overflowed;
+        std::mem::replace(&mut *mail, Mail { overflowed, ..Mail::default() })
     }
 
     /// The connection has moved to another loop.
@@ -107,6 +149,25 @@ impl Notify for Owner {
     fn notify(&self) {
         let place = self.place.lock();
         place.0.send(Message::Wake(place.1));
+    }
+
+    fn push(&self, protocol: Protocol, push: &Push<'_>, room: u64) -> bool {
+        let mut mail = self.mail.lock();
+        if mail.overflowed {
+            return false;
+        }
+        append(&mut mail.out, protocol, push);
+        if mail.out.len() as u64 > room {
+            *mail = Mail { overflowed: true, ..Mail::default() };
+        }
+        !self.has_mail.swap(true, Ordering::Relaxed)
+    }
+
+    /// A client that has published to itself has read its mail by now.
+    fn wake(&self) {
+        if self.has_mail() {
+            self.notify();
+        }
     }
 }
 
@@ -176,7 +237,9 @@ impl Connection {
 
     /// Whether the idle timeout may close it.
     pub(super) fn is_idle_since(&self, before_ms: u64) -> bool {
-        self.waiter.is_none() && self.session.client.active_ms.load(Ordering::Relaxed) < before_ms
+        self.waiter.is_none()
+            && !self.session.subscribed
+            && self.session.client.active_ms.load(Ordering::Relaxed) < before_ms
     }
 
     /// Whether it has to enter shards before it runs anything: what it waited for has come.
@@ -186,7 +249,7 @@ impl Connection {
 
     /// Whether its end concerns shards.
     pub(super) fn holds_places(&self) -> bool {
-        self.waiter.is_some() || self.session.is_watching()
+        self.waiter.is_some() || self.session.is_watching() || self.session.is_broadcast()
     }
 
     /// Whether replies are still on their way.
@@ -214,6 +277,9 @@ impl Connection {
 
     fn try_drive(&mut self, shared: &mut Shared, pump: &mut dyn Pump) -> io::Result<Next> {
         if self.session.client.is_killed() {
+            return Ok(Next::Close);
+        }
+        if self.owner.has_mail() && !self.take_mail(shared) {
             return Ok(Next::Close);
         }
         if !self.out.is_empty() {
@@ -332,8 +398,17 @@ impl Connection {
                         break;
                     }
                     let mut sink = self.out.sink(self.session.protocol);
+                    let mark = sink.mark();
                     let flow = batch.execute(&mut self.session, &argv, &mut sink);
                     drop(argv);
+                    if self.session.pushes_first {
+                        self.session.pushes_first = false;
+                        let mut reply = self.out.split_off(mark);
+                        self.read_mail(shared);
+                        self.out.append(&mut reply);
+                    } else if self.owner.has_mail() {
+                        self.read_mail(shared);
+                    }
                     match flow {
                         Flow::Done => at += consumed,
                         Flow::Wait(waiter) => {
@@ -366,6 +441,25 @@ impl Connection {
             self.put_back(shared);
         }
         at
+    }
+
+    /// Takes what was pushed to the client behind its replies so far. A client that left too much of it unread is to
+    /// be closed.
+    fn read_mail(&mut self, shared: &Shared) {
+        if !self.take_mail(shared) {
+            self.session.closing = true;
+        }
+    }
+
+    /// The same; whether there was room for everything.
+    fn take_mail(&mut self, shared: &Shared) -> bool {
+        let mut mail = self.owner.take_mail();
+        if mail.overflowed {
+            let limit = shared.engine.settings().output_limit_pubsub().hard_bytes;
+            tracing::warn!(addr = self.session.client.peer.addr, limit, "closed: too many messages unread");
+        }
+        self.out.append(&mut mail.out);
+        !mail.overflowed
     }
 
     /// Gives the borrowed output back: an idle connection holds no buffer.
@@ -471,8 +565,11 @@ impl Connection {
 
     /// Closes a connection that leaves too many replies unread (`client-output-buffer-limit`).
     fn check_output(&mut self, shared: &Shared) -> Next {
-        let OutputLimit { hard_bytes, soft_bytes, soft_seconds, .. } =
-            shared.engine.settings().output_limit_normal();
+        let settings = shared.engine.settings();
+        let OutputLimit { hard_bytes, soft_bytes, soft_seconds, .. } = match self.session.subscribed {
+            true => settings.output_limit_pubsub(),
+            false => settings.output_limit_normal(),
+        };
         let unread = self.out.len() as u64;
         if hard_bytes > 0 && unread > hard_bytes {
             tracing::warn!(addr = self.session.client.peer.addr, unread, "closed: too many replies unread");

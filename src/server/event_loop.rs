@@ -44,9 +44,17 @@ pub(super) enum Message {
     Stop,
 }
 
+/// What lies in a loop's letter box.
+#[derive(Default)]
+struct Letters {
+    messages: Vec<Message>,
+    /// The loop waits for events, or is about to, and will not look here unless it is woken.
+    asleep: bool,
+}
+
 /// A loop's letter box.
 pub(super) struct Inbox {
-    messages: Mutex<Vec<Message>>,
+    letters: Mutex<Letters>,
     waker: Waker,
     /// Connections that the loop has or is about to get.
     connections: AtomicUsize,
@@ -66,14 +74,28 @@ impl std::fmt::Debug for Inbox {
 
 impl Inbox {
     pub(super) fn send(&self, message: Message) {
-        let mut messages = self.messages.lock();
-        let was_empty = messages.is_empty();
-        messages.push(message);
-        drop(messages);
-        // One wake serves all messages that come before the loop looks.
-        if was_empty {
+        let mut letters = self.letters.lock();
+        letters.messages.push(message);
+        // One wake serves all messages that come before the loop looks; one that is awake will look anyway.
+        let asleep = std::mem::take(&mut letters.asleep);
+        drop(letters);
+        if asleep {
             self.wake();
         }
+    }
+
+    /// Notes that the loop is about to wait; whether it may, because nothing lies here.
+    fn fall_asleep(&self) -> bool {
+        let mut letters = self.letters.lock();
+        letters.asleep = letters.messages.is_empty();
+        letters.asleep
+    }
+
+    /// Takes what lies here, of a loop that is awake.
+    fn take(&self) -> Vec<Message> {
+        let mut letters = self.letters.lock();
+        letters.asleep = false;
+        std::mem::take(&mut letters.messages)
     }
 
     /// Has the loop look around, and at the settings.
@@ -117,6 +139,8 @@ pub(super) struct EventLoop {
     balance: Arc<Balance>,
     load: Load,
     swept_ms: u64,
+    /// Whether a peer may have left replies unread, so that somebody has to look after it.
+    slow: bool,
     stopping: bool,
 }
 
@@ -124,7 +148,7 @@ impl EventLoop {
     pub(super) fn new(_number: usize, engine: Arc<Engine>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let inbox = Arc::new(Inbox { messages: Mutex::default(), waker, connections: AtomicUsize::new(0) });
+        let inbox = Arc::new(Inbox { letters: Mutex::default(), waker, connections: AtomicUsize::new(0) });
         Ok(Self {
             poll,
             inbox,
@@ -143,6 +167,7 @@ impl EventLoop {
             balance: Arc::default(),
             load: Load::default(),
             swept_ms: 0,
+            slow: false,
             stopping: false,
         })
     }
@@ -180,7 +205,7 @@ impl EventLoop {
             if self.again.is_empty() {
                 gather.before_poll();
             }
-            let timeout = self.timeout();
+            let timeout = if self.inbox.fall_asleep() { self.timeout() } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -218,13 +243,19 @@ impl EventLoop {
         if !self.stalled.is_empty() {
             return Some(ACCEPT_PAUSE);
         }
-        let watches = settings.timeout() > 0 || settings.output_limit_normal().soft_bytes > 0;
+        let watches = settings.timeout() > 0 || self.watches_slow();
         (watches && self.places.len() > self.vacant.len()).then_some(Duration::from_secs(1))
     }
 
+    /// Whether a slow reader may have to be closed though nothing happens to it.
+    fn watches_slow(&self) -> bool {
+        let settings = self.engine.settings();
+        let limits = [settings.output_limit_normal(), settings.output_limit_pubsub()];
+        self.slow && limits.iter().any(|limit| limit.soft_bytes > 0)
+    }
+
     fn read_inbox(&mut self) {
-        let messages = std::mem::take(&mut *self.inbox.messages.lock());
-        for message in messages {
+        for message in self.inbox.take() {
             match message {
                 Message::Accepted(stream, peer) => self.admit(stream, peer),
                 Message::Moved(connection) => self.adopt(connection),
@@ -315,7 +346,9 @@ impl EventLoop {
             if place.generation != generation {
                 continue;
             }
-            match connection.write_out(shared) {
+            let next = connection.write_out(shared);
+            self.slow |= connection.has_output();
+            match next {
                 Next::Wait | Next::Write => {}
                 Next::Again => self.again.push(token),
                 Next::Close => self.close(token),
@@ -452,7 +485,7 @@ impl EventLoop {
     fn sweep(&mut self) {
         let engine = &self.engine;
         let timeout_ms = engine.settings().timeout() * 1000;
-        let soft = engine.settings().output_limit_normal().soft_bytes > 0;
+        let soft = self.watches_slow();
         if timeout_ms == 0 && !soft {
             return;
         }
@@ -462,6 +495,8 @@ impl EventLoop {
             return;
         }
         self.swept_ms = now_ms;
+        // Whoever is found to be slow says so again.
+        self.slow &= !soft;
         for index in 0..self.places.len() {
             let place = &self.places[index];
             let Some(connection) = &place.connection else { continue };
@@ -469,6 +504,7 @@ impl EventLoop {
             if timeout_ms > 0 && connection.is_idle_since(now_ms.saturating_sub(timeout_ms)) {
                 self.close(token);
             } else if soft && connection.has_output() {
+                self.slow = true;
                 self.drive(token);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::db::{NewValue, Object};
 use super::entry::{self, INLINE_BYTES_MAX, Kind};
+use super::events::Class;
 use super::keyspace::{Expires, Found, Key, Keyspace, PROBED_BYTES_MIN, StringError, WrongType};
 use crate::value::bits;
 use crate::value::listpack::Buffer;
@@ -23,7 +24,7 @@ impl Keyspace<'_> {
         })
     }
 
-    /// Makes a key's string at least `len_min` bytes long, filling it up with zeros, and lets `f` change its bytes; `f`
+    /// Makes a key's string at least `len_min` bytes long, filling it up with zeros, and lets `f` change its bits; `f`
     /// is told whether the string had to grow, and says beside its result how many changes that was.
     ///
     /// An integer becomes its digits, whether `f` changes them or not. O(1) in place, O(bytes) where the string moves.
@@ -80,6 +81,7 @@ impl Keyspace<'_> {
         };
         if changes > 0 {
             self.changed(key, changes);
+            self.notify(Class::String, "setbit", key);
         }
         Ok(result)
     }
@@ -121,6 +123,7 @@ impl Keyspace<'_> {
         let found = self.find(key);
         self.place_raw(key, found, Bytes::from(result), Expires::Clear);
         self.changed(key, 1);
+        self.notify(Class::String, "set", key);
     }
 
     fn place_raw(&mut self, key: Key<'_>, old: Option<Found>, string: Bytes, expires: Expires) {

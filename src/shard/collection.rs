@@ -42,7 +42,8 @@ pub(super) enum Place<'a> {
 pub(super) struct Change {
     /// How many changes it counts as; 0 where everything is as before.
     pub dirty: u64,
-    /// Whether nothing is left in the value: its key goes.
+    /// Whether nothing is left in the value: its key goes, which those who listen are told behind the event that the
+    /// command [names](Keyspace::notify).
     pub emptied: bool,
     /// Whether something was added that somebody may wait for.
     pub filled: bool,
@@ -137,6 +138,7 @@ impl Keyspace<'_> {
         }
         if change.emptied {
             self.remove(key, handle);
+            self.note_emptied(key);
         } else if change.filled && !self.shard.waiters.is_empty() {
             self.wake(key);
         }

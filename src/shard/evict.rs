@@ -11,7 +11,7 @@
 
 use super::db::Object;
 use super::entry::{self, Head};
-use super::{Key, Shard};
+use super::{Class, Key, Shard};
 
 /// What makes a key a good victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,9 +233,7 @@ impl Shard {
     fn evict_key(&mut self, db: usize, hash: u32, key: &[u8]) -> bool {
         let Some(handle) = self.dbs[db].find(hash, key) else { return false };
         self.stats.evicted += 1;
-        if !self.watches.is_empty() {
-            self.watches.touch(db, key);
-        }
+        self.tell(db, hash, handle, (Class::Evicted, "evicted"));
         let lost: Option<Object> = self.dbs[db].remove(hash, handle);
         if let Some(object) = lost {
             self.discard(object);

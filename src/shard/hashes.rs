@@ -7,6 +7,7 @@
 use super::collection::{Change, Place, Prepared, Stored};
 use super::db::{InlineValue, Object};
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
+use super::events::Class;
 use super::keyspace::{Found, Key, Keyspace, WrongType};
 use super::{Inserted, ShardSettings};
 use crate::value::hash::{self, Fields, Hash, HashRef, Rules};
@@ -116,8 +117,10 @@ impl Keyspace<'_> {
                 let (removed, emptied) = removed.unwrap_or_default();
                 self.shard.stats.expired_fields += removed as u64;
                 self.changed(key, 0);
+                self.notify_aside(Class::Hash, "hexpired", key);
                 if emptied {
                     self.remove(key, found.handle);
+                    self.notify_aside(Class::Generic, "del", key);
                     return None;
                 }
             }
@@ -187,6 +190,7 @@ impl Keyspace<'_> {
         if expired > 0 {
             self.shard.stats.expired_fields += expired as u64;
             self.changed(key, 0);
+            self.notify_aside(Class::Hash, "hexpired", key);
         }
         if due_ms != NEVER {
             self.shard.dbs[self.db].table.note_deadline(key.hash, due_ms);
@@ -212,7 +216,11 @@ impl Keyspace<'_> {
             }
             (set, u64::from(set))
         })?;
-        Ok(set.unwrap_or(false))
+        let set = set.unwrap_or(false);
+        if set {
+            self.notify(Class::Hash, "hset", key);
+        }
+        Ok(set)
     }
 
     /// Adds to the integer in a field of a key's hash, which starts at 0, and keeps its deadline; returns the sum. O(1).
@@ -240,7 +248,11 @@ impl Keyspace<'_> {
             (sum, u64::from(sum.is_ok()))
         })?;
         // There is a sum: the hash is made where there was none.
-        sum.unwrap_or(Ok(by))
+        let sum = sum.unwrap_or(Ok(by));
+        if sum.is_ok() {
+            self.notify(Class::Hash, "hincrby", key);
+        }
+        sum
     }
 
     /// Adds to the number in a field of a key's hash, which starts at 0, and keeps its deadline; returns the text that the
@@ -263,6 +275,7 @@ impl Keyspace<'_> {
         self.update_hash(key, HashRoom::adding(&[field, &text]), |fields| {
             (fields.set_and_keep(field, &text), 1)
         })?;
+        self.notify(Class::Hash, "hincrbyfloat", key);
         Ok(text)
     }
 }

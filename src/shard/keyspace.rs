@@ -7,6 +7,7 @@
 use super::arena::Handle;
 use super::db::{NewValue, Object};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Type};
+use super::events::Class;
 use super::{Lfu, Now, ReadyKey, Shard};
 use crate::value::hash;
 use crate::value::listpack::{Buffer, parse_int};
@@ -153,6 +154,8 @@ pub struct Keyspace<'a> {
     pub(super) now: Now<'a>,
     /// Whether reads leave idle times alone (`CLIENT NO-TOUCH`).
     no_touch: bool,
+    /// The client on whose behalf keys change; 0 for nobody of the registry.
+    client: u64,
 }
 
 /// A key that was found: its place and its head.
@@ -164,13 +167,21 @@ pub(super) struct Found {
 
 impl<'a> Keyspace<'a> {
     pub(super) fn new(shard: &'a mut Shard, db: usize, now: Now<'a>) -> Self {
-        Self { shard, db, now, no_touch: false }
+        Self { shard, db, now, no_touch: false, client: 0 }
     }
 
     /// Leaves idle times alone from here on.
     #[must_use]
     pub fn no_touch(mut self, no_touch: bool) -> Self {
         self.no_touch = no_touch;
+        self
+    }
+
+    /// Changes keys on a client's behalf from here on.
+    #[must_use]
+    #[inline]
+    pub fn act_for(mut self, client: u64) -> Self {
+        self.client = client;
         self
     }
 
@@ -203,12 +214,15 @@ impl<'a> Keyspace<'a> {
         Some(Found { handle, head })
     }
 
-    /// Counts changes of a key, and tells those who watch it.
+    /// Counts changes of a key, and tells those who watch it or have it in a cache.
     #[inline]
     pub(super) fn changed(&mut self, key: Key<'_>, times: u64) {
         self.shard.stats.dirty += times;
         if !self.shard.watches.is_empty() {
             self.shard.watches.touch(self.db, key.bytes);
+        }
+        if !self.shard.tracked.is_idle() {
+            self.shard.tracked.touch(key.bytes, key.hash, self.client);
         }
     }
 
@@ -216,13 +230,17 @@ impl<'a> Keyspace<'a> {
     fn drop_expired(&mut self, hash: u32, handle: Handle) {
         self.shard.stats.expired += 1;
         self.shard.note_loss(self.db, handle);
-        if !self.shard.watches.is_empty() {
-            let bytes = self.shard.dbs[self.db].bytes(handle);
-            self.shard.watches.touch(self.db, Head::of(bytes).key(bytes));
-        }
+        self.shard.tell(self.db, hash, handle, (Class::Expired, "expired"));
         if let Some(object) = self.shard.dbs[self.db].remove(hash, handle) {
             self.shard.discard(object);
         }
+    }
+
+    /// Notes that a key which was to be read is not there.
+    #[inline]
+    fn missed(&mut self, key: Key<'_>) {
+        self.shard.stats.misses += 1;
+        self.notify_aside(Class::Miss, "keymiss", key);
     }
 
     /// Looks a key up to read it: counts the hit or miss and notes the access.
@@ -239,7 +257,7 @@ impl<'a> Keyspace<'a> {
                     }
                 }
             }
-            None => self.shard.stats.misses += 1,
+            None => self.missed(key),
         }
         found
     }
@@ -314,6 +332,9 @@ impl<'a> Keyspace<'a> {
             Expires::At(ms) => Some(ms),
         };
         let idle = self.mark(old.map(|found| found.head.idle));
+        if old.is_none() {
+            self.notify_aside(Class::New, "new", key);
+        }
         if let Some(deadline) = expires_at_ms {
             self.shard.new_due_ms = self.shard.new_due_ms.min(deadline);
         }
@@ -353,6 +374,15 @@ impl<'a> Keyspace<'a> {
 
     /// What is known of a key beside its value, for a command that reads: counts the hit or miss, and is no access. O(1).
     pub fn seen(&mut self, key: Key<'_>) -> Option<Seen> {
+        let seen = self.seen_unnoticed(key);
+        if seen.is_none() {
+            self.notify_aside(Class::Miss, "keymiss", key);
+        }
+        seen
+    }
+
+    /// The same, and no miss to those who listen (`OBJECT`). O(1).
+    pub fn seen_unnoticed(&mut self, key: Key<'_>) -> Option<Seen> {
         let found = self.find(key);
         match found {
             Some(_) => self.shard.stats.hits += 1,
@@ -377,6 +407,7 @@ impl<'a> Keyspace<'a> {
         let Some(found) = self.find(key) else { return false };
         self.remove(key, found.handle);
         self.changed(key, 1);
+        self.notify(Class::Generic, "del", key);
         true
     }
 
@@ -398,6 +429,8 @@ impl<'a> Keyspace<'a> {
         self.shard.dbs[self.db].set_deadline(key.hash, found.handle, key.bytes, expires_at_ms);
         self.shard.new_due_ms = self.shard.new_due_ms.min(expires_at_ms.unwrap_or(u64::MAX));
         self.changed(key, 1);
+        let event = if expires_at_ms.is_some() { "expire" } else { "persist" };
+        self.notify(Class::Generic, event, key);
         true
     }
 
@@ -593,6 +626,15 @@ impl<'a> Keyspace<'a> {
 
     /// Sets a key to a string, over whatever it holds. O(bytes).
     pub fn set_string(&mut self, key: Key<'_>, value: &[u8], expires: Expires) {
+        self.fill_string(key, value, expires);
+        self.notify(Class::String, "set", key);
+        if matches!(expires, Expires::At(_)) {
+            self.notify(Class::Generic, "expire", key);
+        }
+    }
+
+    /// The same without a word to those who listen (`DEBUG POPULATE`).
+    pub fn fill_string(&mut self, key: Key<'_>, value: &[u8], expires: Expires) {
         let old = self.find(key);
         self.write_string(key, old, value, expires, Kind::Str);
     }
@@ -637,6 +679,7 @@ impl<'a> Keyspace<'a> {
                 self.store(key, old, NewValue::Inline(Kind::Int, &sum.to_le_bytes()), Expires::Keep);
             }
         }
+        self.notify(Class::String, "incrby", key);
         Ok(sum)
     }
 
@@ -649,12 +692,14 @@ impl<'a> Keyspace<'a> {
             self.check_string_len(tail.len())?;
             // Redis makes a new string of it, which may well be an integer.
             self.write_string(key, None, tail, Expires::Clear, Kind::Str);
+            self.notify(Class::String, "append", key);
             return Ok(tail.len());
         };
         let len = self.string_of(found)?.len();
         let new_len = len.saturating_add(tail.len());
         self.check_string_len(new_len)?;
         self.splice_string(key, found, len, tail);
+        self.notify(Class::String, "append", key);
         Ok(new_len)
     }
 
@@ -693,6 +738,7 @@ impl<'a> Keyspace<'a> {
                 }
             }
         }
+        self.notify(Class::String, "setrange", key);
         Ok(len.max(end))
     }
 

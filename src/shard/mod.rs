@@ -13,6 +13,7 @@ mod collection;
 pub mod db;
 mod dumps;
 pub mod entry;
+pub mod events;
 mod evict;
 mod hashes;
 mod keyspace;
@@ -20,24 +21,29 @@ mod lists;
 mod sets;
 mod streams;
 mod strings;
+pub mod tracking;
 pub mod waiters;
 pub mod watch;
 mod zsets;
 
 pub use crate::value::table;
 pub use entry::Type;
+pub use events::{Class, Event};
 pub use evict::{Eviction, Lfu, Measure};
 pub use hashes::{HashFields, HashNumberError, HashRoom};
 pub use keyspace::{Encoding, Expires, Key, Keyspace, Seen, Str, StringError, Value, WrongType};
 pub use lists::Inserted;
 pub use streams::StreamChange;
 pub use strings::Condition;
+pub use tracking::Changed;
 pub use zsets::{Added, Scored};
 
 use arena::Handle;
 use db::{Db, Object};
 use entry::{Head, Kind};
+use events::Events;
 use table::NEVER;
+use tracking::Tracked;
 use waiters::Waiters;
 use watch::Watches;
 
@@ -95,6 +101,8 @@ pub struct ShardSettings {
     pub stream_node: StreamNodeLimit,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
+    /// `notify-keyspace-events`: the classes of events that are published, as [`Class`] numbers them; 0 for none.
+    pub events: u32,
     /// How accesses are counted, where `maxmemory-policy` asks for their frequency.
     pub lfu: Option<Lfu>,
     /// Keys the hash function of large hashes, sets and sorted sets.
@@ -118,8 +126,12 @@ pub struct Shard {
     pub waiters: Waiters,
     /// Who wants to know of their changes.
     pub watches: Watches,
+    /// Keys that clients may have in a cache.
+    pub tracked: Tracked,
     /// Keys that the running command filled and somebody waits for.
     pub ready: Vec<ReadyKey>,
+    /// What happened to keys, where somebody wants to know.
+    pub events: Events,
     /// Counters.
     pub stats: ShardStats,
     /// Settings that data structures ask for.
@@ -157,7 +169,9 @@ impl Shard {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             waiters: Waiters::default(),
             watches: Watches::default(),
+            tracked: Tracked::default(),
             ready: Vec::new(),
+            events: Events::default(),
             stats: ShardStats::default(),
             settings,
             new_due_ms: NEVER,
@@ -278,11 +292,18 @@ impl Shard {
         !self.garbage.is_empty()
     }
 
-    /// Whether whoever leaves has something to see to: keys to offer, or large objects to free.
+    /// Whether whoever leaves has something to see to: keys to offer, large objects to free, clients to tell.
     #[inline]
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.has_garbage() || !self.ready.is_empty()
+        self.has_garbage() || !self.ready.is_empty() || self.has_notices()
+    }
+
+    /// Whether there is something to tell clients.
+    #[inline]
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
+        !self.events.is_empty() || self.tracked.has_changed()
     }
 
     /// The earliest time at which a key, or a field of a hash, may be due; [`NEVER`] when none has a deadline. O(segments).
@@ -310,7 +331,7 @@ impl Shard {
             return ExpiryStep::default();
         };
         let mut due_ms = NEVER;
-        let (mut expired, mut emptied, mut fields) = (Vec::new(), Vec::new(), 0);
+        let (mut expired, mut lessened, mut emptied, mut fields) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let with_field_deadlines = data.with_field_deadlines() > 0;
         for slot in slots {
             let data = &mut self.dbs[db];
@@ -327,9 +348,8 @@ impl Shard {
                 let before = fields;
                 let (hash_due_ms, is_empty) =
                     data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
-                if fields > before && !self.watches.is_empty() {
-                    let bytes = data.bytes(slot.handle);
-                    self.watches.touch(db, Head::of(bytes).key(bytes));
+                if fields > before {
+                    lessened.push(slot);
                 }
                 due_ms = due_ms.min(hash_due_ms);
                 if is_empty {
@@ -343,18 +363,31 @@ impl Shard {
         let next = if unfinished { Some(position) } else { next };
         let due_ms = if due_ms == NEVER || unfinished { due_ms } else { due_ms.max(now_ms + revisit_ms) };
         self.dbs[db].table.set_due(&segment, due_ms);
-        for slot in expired.iter().chain(&emptied) {
+        for slot in lessened {
+            self.tell(db, slot.hash, slot.handle, (Class::Hash, "hexpired"));
+        }
+        let gone = expired.iter().map(|slot| (slot, (Class::Expired, "expired")));
+        for (slot, event) in gone.chain(emptied.iter().map(|slot| (slot, (Class::Generic, "del")))) {
             self.note_loss(db, slot.handle);
-            if !self.watches.is_empty() {
-                let bytes = self.dbs[db].bytes(slot.handle);
-                self.watches.touch(db, Head::of(bytes).key(bytes));
-            }
+            self.tell(db, slot.hash, slot.handle, event);
             if let Some(object) = self.dbs[db].remove(slot.hash, slot.handle) {
                 self.discard(object);
             }
         }
         self.stats.expired += expired.len() as u64;
         ExpiryStep { expired: expired.len(), next }
+    }
+
+    /// Tells those who watch a key, have it in a cache or listen what happens to it by itself.
+    #[inline]
+    fn tell(&mut self, db: usize, hash: u32, handle: Handle, event: (Class, &'static str)) {
+        if !self.watches.is_empty() || !self.tracked.is_idle() || self.settings.events != 0 {
+            let bytes = self.dbs[db].bytes(handle);
+            let key: Box<[u8]> = Head::of(bytes).key(bytes).into();
+            self.watches.touch(db, &key);
+            self.tracked.touch(&key, hash, 0);
+            self.notify(db, event.0, event.1, &key);
+        }
     }
 
     /// Gives those a look who mind that a key's value is about to go. O(1) where nobody does.

@@ -3,6 +3,7 @@
 use super::collection::{Change, Place, Prepared, Stored};
 use super::db::Object;
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
+use super::events::Class;
 use super::keyspace::{Key, Keyspace, Value, WrongType};
 use super::{Shard, ShardSettings};
 use crate::value::listpack::{Element, Needle};
@@ -157,7 +158,11 @@ impl Keyspace<'_> {
                 (added, Change { dirty: added as u64, emptied: false, filled: false })
             },
         )?;
-        Ok(added.unwrap_or(0))
+        let added = added.unwrap_or(0);
+        if added > 0 {
+            self.notify(Class::Set, "sadd", key);
+        }
+        Ok(added)
     }
 
     /// Lets `f` take members out of a key's set; `None` without the key. A set that `f` leaves empty is removed.
@@ -196,7 +201,11 @@ impl Keyspace<'_> {
         let removed = self.shrink_set(key, |set| {
             members.iter().filter(|member| set.remove(&Needle::new(member))).count()
         })?;
-        Ok(removed.unwrap_or(0))
+        let removed = removed.unwrap_or(0);
+        if removed > 0 {
+            self.notify(Class::Set, "srem", key);
+        }
+        Ok(removed)
     }
 
     /// Takes a random member out of a key's set and shows it to `f`; `None` without the key. Expected O(1).
@@ -209,7 +218,11 @@ impl Keyspace<'_> {
         f: impl FnOnce(Element<'_>) -> R,
     ) -> Result<Option<R>, WrongType> {
         let mut random = self.random_choices();
-        Ok(self.shrink_set(key, |set| set.pop(&mut random, f))?.flatten())
+        let popped = self.shrink_set(key, |set| set.pop(&mut random, f))?.flatten();
+        if popped.is_some() {
+            self.notify(Class::Set, "spop", key);
+        }
+        Ok(popped)
     }
 
     /// Takes `count` random members out of a key's set, at most all, and shows them to `f`. Expected O(count) for a
@@ -227,6 +240,7 @@ impl Keyspace<'_> {
         let (len, table) = (set.len(), matches!(set, SetRef::Table(_)));
         if count >= len {
             set.iter().for_each(f);
+            self.notify(Class::Set, "spop", key);
             // A large one is freed outside the door.
             self.delete(key);
             self.shard.stats.dirty += (len as u64).saturating_sub(1);
@@ -236,6 +250,7 @@ impl Keyspace<'_> {
         let left = len - count;
         if !table || left.saturating_mul(SPLIT_FACTOR) > count {
             self.shrink_set(key, |set| set.pop_some(count, &mut random, f))?;
+            self.notify(Class::Set, "spop", key);
             return Ok(());
         }
         let limits = self.set_limits();
@@ -258,6 +273,7 @@ impl Keyspace<'_> {
         if let Some(popped) = popped.flatten() {
             self.shard.discard(Object::Set(Box::new(popped)));
         }
+        self.notify(Class::Set, "spop", key);
         Ok(())
     }
 
@@ -266,15 +282,17 @@ impl Keyspace<'_> {
         Random::new(self.shard.random())
     }
 
-    /// Puts a set under a key, over what is there; an empty one leaves no key. How many members it has.
+    /// Puts a set under a key, over what is there, which is told as `event`; an empty one leaves no key. How many members
+    /// it has.
     /// O(1), or O(bytes) for one that fits the entry.
-    pub fn store_set(&mut self, key: Key<'_>, set: Set) -> usize {
+    pub fn store_set(&mut self, key: Key<'_>, set: Set, event: &'static str) -> usize {
         let len = set.view().len();
         if len == 0 {
             self.delete(key);
             return 0;
         }
         self.put(key, Value::of_set(set));
+        self.notify(Class::Set, event, key);
         len
     }
 }

@@ -3,6 +3,7 @@
 
 use super::db::{NewValue, Object};
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
+use super::events::Class;
 use super::keyspace::{Expires, Key, Keyspace, Str, StringError, WrongType};
 use crate::value::long_double::{LongDouble, NumberText};
 use crate::value::string;
@@ -37,11 +38,10 @@ impl Keyspace<'_> {
             Condition::Present => self.exists(key),
         };
         if holds {
-            match expires {
-                Expires::At(deadline) if deadline < self.now_ms() => {
-                    self.delete(key);
-                }
-                _ => self.set_string(key, value, expires),
+            self.set_string(key, value, expires);
+            if matches!(expires, Expires::At(deadline) if deadline < self.now_ms()) {
+                // It expires as soon as somebody looks.
+                self.exists(key);
             }
         }
         holds
@@ -139,6 +139,7 @@ impl Keyspace<'_> {
             let object = Object::Str(Bytes::copy_from_slice(&text));
             self.store(key, old, NewValue::Object(object), Expires::Keep);
         }
+        self.notify(Class::String, "incrbyfloat", key);
         Ok(text)
     }
 

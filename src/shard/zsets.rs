@@ -3,6 +3,7 @@
 use super::collection::{Change, Place, Prepared, Stored};
 use super::db::{InlineValue, Object};
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
+use super::events::Class;
 use super::keyspace::{Key, Keyspace, Value, WrongType};
 use super::{PackedLimit, ShardSettings};
 use crate::value::dict::Seed;
@@ -140,6 +141,9 @@ impl Keyspace<'_> {
                 break;
             }
         }
+        if result.added + result.updated > 0 {
+            self.notify(Class::ZSet, if rule.incr { "zincr" } else { "zadd" }, key);
+        }
         Ok(result)
     }
 
@@ -199,15 +203,16 @@ impl Keyspace<'_> {
         Ok(())
     }
 
-    /// Puts a sorted set of pairs under a key, over whatever it holds; without any pairs the key is removed.
-    /// O(pairs).
-    pub fn put_zset(&mut self, key: Key<'_>, pairs: &Sorted) {
+    /// Puts a sorted set of pairs under a key, over whatever it holds, which is told as `event`; without any pairs the key
+    /// is removed. O(pairs).
+    pub fn put_zset(&mut self, key: Key<'_>, pairs: &Sorted, event: &'static str) {
         if pairs.is_empty() {
             self.delete(key);
             return;
         }
         let value = Value::of_zset(pairs, &self.shard.settings);
         self.put(key, value);
+        self.notify(Class::ZSet, event, key);
     }
 }
 

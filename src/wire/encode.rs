@@ -113,6 +113,16 @@ impl Output {
         self.shared.push_back(Shared { at: self.bytes.len(), value: encoded.clone() });
     }
 
+    /// Takes what was appended since `mark` out, to be appended again behind something else.
+    pub fn split_off(&mut self, mark: Mark) -> Output {
+        let at = mark.0.clamp(self.written.min(self.bytes.len()), self.bytes.len());
+        let mut shared = self.shared.split_off(mark.1.min(self.shared.len()));
+        shared.iter_mut().for_each(|shared| shared.at = shared.at.saturating_sub(at));
+        let shared_bytes = shared.iter().map(|shared| shared.value.len()).sum();
+        self.shared_bytes -= shared_bytes;
+        Output { bytes: self.bytes.split_off(at), written: 0, shared, shared_bytes }
+    }
+
     /// The sink through which commands append, in the protocol of their peer.
     #[inline]
     pub fn sink(&mut self, protocol: Protocol) -> RespSink<'_> {

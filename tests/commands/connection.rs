@@ -524,16 +524,6 @@ fn tracking_is_off_and_says_so() {
 }
 
 #[test]
-fn tracking_is_refused_until_it_is_there() {
-    check(
-        "
-        ! no-oracle
-        > CLIENT TRACKING on    < -ERR CLIENT TRACKING ON is not supported by this server
-    ",
-    );
-}
-
-#[test]
 fn help_has_a_line_or_two_for_each_subcommand() {
     check(
         r#"

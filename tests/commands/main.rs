@@ -12,6 +12,7 @@ mod keys;
 mod latency;
 mod list;
 mod memory;
+mod pubsub;
 mod script;
 mod server;
 mod set;
@@ -19,6 +20,7 @@ mod slowlog;
 mod sort;
 mod stream;
 mod string;
+mod tracking;
 mod transaction;
 mod zset;
 

@@ -3,14 +3,14 @@
 use super::resp::{self, Value};
 use damselfly::clock::Clock;
 use damselfly::config::{Allowed, Config};
-use damselfly::engine::{Batch, Engine, Flow, Notify, Peer, Session, Waiter};
-use damselfly::reply::{Protocol, ReplyBuilder};
+use damselfly::engine::{Batch, Engine, Flow, Notify, Peer, Push, Session, Waiter};
+use damselfly::reply::{Protocol, ReplyBuilder, Sink as _};
 use damselfly::wire::Output;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -64,6 +64,25 @@ impl Notify for Nobody {
     fn notify(&self) {}
 }
 
+/// Someone who looks for pushes himself, too.
+#[derive(Debug, Default)]
+pub struct Mailbox(Mutex<Output>);
+
+impl Notify for Mailbox {
+    fn notify(&self) {}
+
+    fn push(&self, protocol: Protocol, push: &Push<'_>, _: u64) -> bool {
+        push.write_to(&mut self.0.lock().expect("no test panics here").sink(protocol));
+        false
+    }
+}
+
+impl Mailbox {
+    pub fn take(&self) -> Output {
+        self.0.lock().expect("no test panics here").take()
+    }
+}
+
 /// The engine in process, its clock in our hands.
 pub struct Local {
     shards: u32,
@@ -73,6 +92,7 @@ pub struct Local {
 
 struct LocalClient {
     session: Session,
+    mail: Arc<Mailbox>,
     output: Output,
     /// What it waits for, and the command to run again then where clients are paused.
     waiter: Option<(Arc<Waiter>, Option<Argv>)>,
@@ -111,11 +131,16 @@ impl Local {
 
     fn client(&mut self, name: &str) -> &mut LocalClient {
         let engine = &self.engine;
-        self.clients.entry(name.to_owned()).or_insert_with(|| LocalClient {
-            session: engine.connect(Peer { local: true, fd: -1, ..Peer::default() }, Arc::new(Nobody)),
-            output: Output::new(),
-            waiter: None,
-            queue: Vec::new(),
+        self.clients.entry(name.to_owned()).or_insert_with(|| {
+            let mail = Arc::new(Mailbox::default());
+            let owner = Arc::clone(&mail) as _;
+            LocalClient {
+                session: engine.connect(Peer { local: true, fd: -1, ..Peer::default() }, owner),
+                mail,
+                output: Output::new(),
+                waiter: None,
+                queue: Vec::new(),
+            }
         })
     }
 
@@ -133,6 +158,8 @@ impl Local {
         // HELLO answers in the protocol that it chooses, so its reply is encoded afterwards.
         let hello = words[0].eq_ignore_ascii_case(b"HELLO");
         let mut later = ReplyBuilder::new(Protocol::Resp3);
+        client.output.append(&mut client.mail.take());
+        let mark = client.output.sink(client.session.protocol).mark();
         let mut batch = Batch::new(&engine);
         let flow = if hello {
             batch.execute(&mut client.session, &words, &mut later)
@@ -144,6 +171,11 @@ impl Local {
         for reply in later.finish_all() {
             reply.write_to(&mut client.output.sink(client.session.protocol));
         }
+        let mut reply = client.output.split_off(mark);
+        let mut mail = client.mail.take();
+        let pushes_first = std::mem::take(&mut client.session.pushes_first);
+        let order = if pushes_first { [&mut mail, &mut reply] } else { [&mut reply, &mut mail] };
+        order.into_iter().for_each(|part| client.output.append(part));
         client.waiter = match flow {
             Flow::Done => None,
             Flow::Wait(waiter) => Some((waiter, None)),
@@ -179,6 +211,7 @@ impl Local {
 
     fn take(&mut self, name: &str) -> Result<Option<Value>, String> {
         let client = self.client(name);
+        client.output.append(&mut client.mail.take());
         let bytes = client.output.to_vec();
         if bytes.is_empty() {
             return Ok(None);

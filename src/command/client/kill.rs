@@ -108,7 +108,7 @@ impl<'a> Filter<'a> {
     fn takes(&self, client: &Client, now_ms: u64) -> bool {
         let age = seconds_between(client.created_ms, now_ms);
         self.id.is_none_or(|id| client.id == id)
-            && self.kind.is_none_or(|kind| kind == Kind::Normal)
+            && self.kind.is_none_or(|kind| kind.takes(client))
             && self.addr.is_none_or(|addr| client.peer.addr.as_bytes() == addr)
             && self.laddr.is_none_or(|laddr| client.peer.laddr.as_bytes() == laddr)
             && self.user.is_none_or(|user| client.user().name() == user)

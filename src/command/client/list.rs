@@ -4,7 +4,7 @@ use super::Kind;
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::table::TABLE;
-use crate::engine::{Client, Reach, Session};
+use crate::engine::{Client, Mode, Reach, Session};
 use crate::reply::Sink;
 use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,9 +22,12 @@ pub(super) fn list(
     let mut lines = Vec::new();
     let viewer = Viewer::new(session, engine, args);
     if args.left() == 2 && args.eat("TYPE") {
-        if Kind::parse(args.required()?)? == Kind::Normal {
-            engine.clients().iter().for_each(|client| viewer.write(client, &mut lines));
-        }
+        let kind = Kind::parse(args.required()?)?;
+        let clients = engine.clients();
+        clients
+            .iter()
+            .filter(|client| kind.takes(client))
+            .for_each(|client| viewer.write(client, &mut lines));
     } else if args.left() > 1 && args.eat("ID") {
         let ids = args.rest().iter().map(|id| parse_int(id)).collect::<Option<Vec<_>>>();
         for id in ids.ok_or(CommandError::text("ERR Invalid client ID"))? {
@@ -111,12 +114,13 @@ impl<'a> Viewer<'a> {
             _ => "rw",
         };
         let peer = &client.peer;
+        let [sub, psub, ssub] = client.subscriptions_by_scope();
         // A vector takes whatever is written.
         let _ = write!(line, "id={} addr={} laddr={} fd={} name=", client.id, peer.addr, peer.laddr, peer.fd);
         line.extend_from_slice(&labels.name);
         let _ = write!(
             line,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={query_bytes} qbuf-free=0 \
+            " age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={} qbuf={query_bytes} qbuf-free=0 \
              argv-mem={argv_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
              tot-mem={total_bytes} events={events} cmd={command} user=",
             seconds_since(client.created_ms),
@@ -127,7 +131,11 @@ impl<'a> Viewer<'a> {
             usize::from(output_bytes > 0),
         );
         line.extend_from_slice(client.user().name());
-        let _ = write!(line, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));
+        let redirect = match client.tracking_mode().is_on() {
+            true => client.tracking_redirect() as i64,
+            false => -1,
+        };
+        let _ = write!(line, " redir={redirect} resp={} lib-name=", client.resp.load(Relaxed));
         line.extend_from_slice(&labels.lib_name);
         line.extend_from_slice(b" lib-ver=");
         line.extend_from_slice(&labels.lib_ver);
@@ -136,10 +144,15 @@ impl<'a> Viewer<'a> {
 
     /// A letter for each state, in the order of Redis; `N` for none.
     fn flags(&self, client: &Client, myself: bool) -> String {
+        let tracking = client.tracking_mode();
         let blocked = client.waiter().is_some_and(|waiter| !waiter.has_ended());
         let letters: String = [
-            ('b', blocked),
+            ('P', client.subscriptions_len() > 0),
             ('x', client.queued.load(Relaxed) >= 0),
+            ('b', blocked),
+            ('t', tracking.is_on()),
+            ('R', tracking.has(Mode::BROKEN)),
+            ('B', tracking.has(Mode::BCAST)),
             ('c', myself && self.session.closing),
             ('U', client.peer.unix),
             ('e', client.no_evict.load(Relaxed)),

@@ -5,13 +5,14 @@
 
 mod kill;
 mod list;
+mod tracking;
 
 pub(crate) use list::describe;
 
 use super::args::{Args, parse_int};
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
-use crate::engine::{Ended, PauseKind, Reach, ReplyMode, Session};
+use crate::engine::{Client, Ended, PauseKind, Reach, ReplyMode, Session};
 use crate::reply::Sink;
 use std::sync::atomic::Ordering;
 
@@ -23,13 +24,13 @@ pub const COMMANDS: &[Command] = &[container("CLIENT", SUBCOMMANDS).of(Group::Co
 )];
 
 const SUBCOMMANDS: &[Command] = &[
-    row("CACHING", 3, &[NoScript, Loading, Stale], Keys::None, Run::Session(caching))
+    row("CACHING", 3, &[NoScript, Loading, Stale], Keys::None, Run::Session(tracking::caching))
         .of(Group::Connection, "6.0.0")
         .doc("<YES | NO>", "Instructs the server whether to track the keys in the next request.", "O(1)"),
     row("GETNAME", 2, &[NoScript, Loading, Stale], Keys::None, Run::Session(getname))
         .of(Group::Connection, "2.6.9")
         .doc("", "Returns the name of the connection.", "O(1)"),
-    row("GETREDIR", 2, &[NoScript, Loading, Stale], Keys::None, Run::Session(getredir))
+    row("GETREDIR", 2, &[NoScript, Loading, Stale], Keys::None, Run::Session(tracking::getredir))
         .of(Group::Connection, "6.0.0")
         .doc(
             "",
@@ -89,7 +90,7 @@ const SUBCOMMANDS: &[Command] = &[
     row("SETNAME", 3, &[NoScript, Loading, Stale], Keys::None, Run::Session(setname))
         .of(Group::Connection, "2.6.9")
         .doc("connection-name", "Sets the connection name.", "O(1)"),
-    row("TRACKING", -3, &[NoScript, Loading, Stale], Keys::None, Run::Session(tracking))
+    row("TRACKING", -3, &[NoScript, Loading, Stale], Keys::None, Run::Session(tracking::tracking))
         .of(Group::Connection, "6.0.0")
         .doc(
             "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] \
@@ -97,7 +98,7 @@ const SUBCOMMANDS: &[Command] = &[
             "Controls server-assisted client-side caching for the connection.",
             "O(1). Some options may introduce additional complexity.",
         ),
-    row("TRACKINGINFO", 2, &[NoScript, Loading, Stale], Keys::None, Run::Session(trackinginfo))
+    row("TRACKINGINFO", 2, &[NoScript, Loading, Stale], Keys::None, Run::Session(tracking::trackinginfo))
         .of(Group::Connection, "6.2.0")
         .doc("", "Returns information about server-assisted client-side caching for the connection.", "O(1)"),
     row("UNBLOCK", -3, &[Admin, NoScript, Loading, Stale], Keys::None, Run::Session(unblock))
@@ -433,98 +434,33 @@ fn unblock(
     Ok(())
 }
 
-/// Would turn invalidation messages on. They are not there yet, and a client that believed in them would serve stale
-/// values; so `ON` is refused, and `OFF` is granted. O(options).
-///
-/// Reference: <https://valkey.io/commands/client-tracking/>
-fn tracking(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
-    args: &mut Args<'_>,
-    out: &mut dyn Sink,
-) -> Result<(), CommandError> {
-    let mode = args.required()?;
-    while let Some(option) = args.try_next() {
-        let word = ["bcast", "optin", "optout", "noloop"];
-        let pair = ["redirect", "prefix"];
-        let is = |word: &&str| option.eq_ignore_ascii_case(word.as_bytes());
-        if pair.iter().any(is) {
-            args.required()?;
-        } else if !word.iter().any(is) {
-            return Err(CommandError::Syntax);
-        }
-    }
-    if mode.eq_ignore_ascii_case(b"on") {
-        return Err(CommandError::text("ERR CLIENT TRACKING ON is not supported by this server"));
-    }
-    if !mode.eq_ignore_ascii_case(b"off") {
-        return Err(CommandError::Syntax);
-    }
-    out.ok();
-    Ok(())
-}
-
-/// Concerns clients that track keys, which none can yet.
-///
-/// Reference: <https://valkey.io/commands/client-caching/>
-fn caching(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
-    _: &mut Args<'_>,
-    _: &mut dyn Sink,
-) -> Result<(), CommandError> {
-    Err(CommandError::text(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
-         enabled",
-    ))
-}
-
-/// Replies -1: the client tracks no keys. O(1).
-///
-/// Reference: <https://valkey.io/commands/client-getredir/>
-fn getredir(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
-    _: &mut Args<'_>,
-    out: &mut dyn Sink,
-) -> Result<(), CommandError> {
-    out.int(-1);
-    Ok(())
-}
-
-/// Replies that the client tracks no keys. O(1).
-///
-/// Reference: <https://valkey.io/commands/client-trackinginfo/>
-fn trackinginfo(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
-    _: &mut Args<'_>,
-    out: &mut dyn Sink,
-) -> Result<(), CommandError> {
-    out.map(3);
-    out.bulk(b"flags");
-    out.set(1);
-    out.bulk(b"off");
-    out.bulk(b"redirect");
-    out.int(-1);
-    out.bulk(b"prefixes");
-    out.array(0);
-    Ok(())
-}
-
-/// What `TYPE` names. All of our clients are normal ones so far.
+/// What `TYPE` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Normal,
+    PubSub,
+    /// Masters and replicas, of which there are none.
     Other,
 }
 
 impl Kind {
+    /// Whether a client is of this kind.
+    fn takes(self, client: &Client) -> bool {
+        let subscribes = client.subscriptions_len() > 0;
+        match self {
+            Kind::Normal => !subscribes,
+            Kind::PubSub => subscribes,
+            Kind::Other => false,
+        }
+    }
+
     fn parse(name: &[u8]) -> Result<Kind, CommandError> {
         let is = |word: &&str| name.eq_ignore_ascii_case(word.as_bytes());
         if is(&"normal") {
             Ok(Kind::Normal)
-        } else if ["master", "slave", "replica", "pubsub"].iter().any(is) {
+        } else if is(&"pubsub") {
+            Ok(Kind::PubSub)
+        } else if ["master", "slave", "replica"].iter().any(is) {
             Ok(Kind::Other)
         } else {
             Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)).into())

@@ -7,7 +7,7 @@ use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::command::keys::expire::Conditions;
 use crate::reply::Sink;
-use crate::shard::{HashFields, HashRoom, Key, Keyspace};
+use crate::shard::{Class, HashFields, HashRoom, Key, Keyspace};
 
 /// How a command states a deadline.
 #[derive(Clone, Copy, Debug)]
@@ -108,11 +108,13 @@ fn set(
             changed += u64::from(reply > 0);
             out.int(reply);
         }
-        ((), changed)
+        (changed, changed)
     };
     let updated = keys.update_hash(key, HashRoom { deadlines, ..HashRoom::NONE }, &mut change)?;
-    if updated.is_none() {
-        named.iter().for_each(|_| out.int(-2));
+    match updated {
+        None => named.iter().for_each(|_| out.int(-2)),
+        Some(0) => {}
+        Some(_) => keys.notify(Class::Hash, if passed { "hexpired" } else { "hexpire" }, key),
     }
     Ok(())
 }
@@ -182,10 +184,12 @@ pub(super) fn hpersist(
                 }
             });
         }
-        ((), changed)
+        (changed, changed)
     })?;
-    if updated.is_none() {
-        named.iter().for_each(|_| out.int(-2));
+    match updated {
+        None => named.iter().for_each(|_| out.int(-2)),
+        Some(0) => {}
+        Some(_) => keys.notify(Class::Hash, "hpersist", key),
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::write_optional;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::reply::Sink;
-use crate::shard::{HashRoom, Inserted, Key, Keyspace};
+use crate::shard::{Class, HashRoom, Inserted, Key, Keyspace};
 
 /// What becomes of the deadlines.
 #[derive(Clone, Copy)]
@@ -111,10 +111,15 @@ pub(super) fn hgetex(
             };
             changed += u64::from(changes);
         }
-        ((), changed)
+        (changed, changed)
     })?;
-    if updated.is_none() {
-        named.iter().for_each(|_| out.null());
+    match updated {
+        None => named.iter().for_each(|_| out.null()),
+        Some(0) => {}
+        Some(_) if passed => keys.notify(Class::Hash, "hexpired", key),
+        Some(_) => {
+            keys.notify(Class::Hash, if deadline.is_some() { "hexpire" } else { "hpersist" }, key);
+        }
     }
     Ok(())
 }
@@ -153,6 +158,16 @@ pub(super) fn hsetex(
         keys.update_hash(key, HashRoom::NONE, |fields| {
             ((), names().filter(|field| fields.remove(field)).count() as u64)
         })?;
+        // To those who listen, fields are set that expire at once.
+        if !exists {
+            keys.notify_aside(Class::New, "new", key);
+        }
+        keys.notify_aside(Class::Hash, "hset", key);
+        keys.notify_aside(Class::Hash, "hexpire", key);
+        keys.notify(Class::Hash, "hexpired", key);
+        if !exists {
+            keys.notify(Class::Generic, "del", key);
+        }
     } else {
         let keep = matches!(options.life, Life::Keep);
         let room = HashRoom { adding: pairs, insert: Inserted::Always, deadlines: deadline.is_some() };
@@ -170,6 +185,10 @@ pub(super) fn hsetex(
             }
             ((), pairs.len() as u64 / 2)
         })?;
+        keys.notify(Class::Hash, "hset", key);
+        if deadline.is_some() {
+            keys.notify(Class::Hash, "hexpire", key);
+        }
     }
     out.int(1);
     Ok(())
@@ -195,10 +214,12 @@ pub(super) fn hgetdel(
                 None => out.null(),
             }
         }
-        ((), removed)
+        (removed, removed)
     })?;
-    if updated.is_none() {
-        named.iter().for_each(|_| out.null());
+    match updated {
+        None => named.iter().for_each(|_| out.null()),
+        Some(0) => {}
+        Some(_) => keys.notify(Class::Hash, "hdel", key),
     }
     Ok(())
 }

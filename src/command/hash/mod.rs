@@ -13,7 +13,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use crate::reply::Sink;
-use crate::shard::{HashRoom, Key, Keyspace};
+use crate::shard::{Class, HashRoom, Key, Keyspace};
 use crate::value::listpack::Element;
 
 /// The complexity of what works on the fields given.
@@ -220,6 +220,7 @@ fn set(
     }
     let added = keys
         .update_hash(key, HashRoom::adding(pairs), |fields| (fields.extend(pairs), pairs.len() as u64 / 2))?;
+    keys.notify(Class::Hash, "hset", key);
     Ok(added.unwrap_or(0))
 }
 
@@ -410,6 +411,10 @@ fn hdel(
         let removed = given.iter().filter(|field| fields.remove(field)).count();
         (removed, removed as u64)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        keys.notify(Class::Hash, "hdel", key);
+    }
+    out.int(removed as i64);
     Ok(())
 }

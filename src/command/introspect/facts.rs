@@ -53,6 +53,7 @@ const KEY_USES: ByName = &[
     ("RW access delete, OW insert", "renamenx"),
     ("RO access, RO access ?, OW update ?", "sort"),
     ("RO access, RO access ?", "sort_ro"),
+    ("not_key", "spublish ssubscribe sunsubscribe"),
 ];
 
 /// Remarks on key specifications, in their order. The rule: none.
@@ -418,6 +419,11 @@ pub(super) fn has_keys(command: &Command) -> bool {
     command.keys != Keys::None
 }
 
+/// Whether what stands in the place of keys is something else: shard channels.
+pub(super) fn names_no_keys(entry: &Entry) -> bool {
+    lookup(KEY_USES, entry.full_name) == Some("not_key")
+}
+
 /// First key, last key, step, as `COMMAND INFO` showed them before there were key specifications.
 pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
@@ -513,7 +519,7 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::Transactions => Some("@transaction"),
         Group::Scripting => Some("@scripting"),
         Group::Connection => Some("@connection"),
-        Group::Server => None,
+        Group::PubSub | Group::Server => None,
     }
 }
 

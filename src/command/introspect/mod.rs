@@ -448,7 +448,7 @@ fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
     });
     let entry = entry.ok_or(CommandError::text("ERR Invalid command specified"))?;
     let command = entry.command;
-    if !facts::has_keys(command) {
+    if !facts::has_keys(command) || facts::names_no_keys(entry) {
         return Err(CommandError::text("ERR The command has no key arguments"));
     }
     if !command.takes(argv.len()) {

@@ -73,7 +73,7 @@ fn encoding(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key).and_then(|_| keys.encoding(key)) {
+    match keys.seen_unnoticed(key).and_then(|_| keys.encoding(key)) {
         Some(name) => out.bulk(name.as_bytes()),
         None => out.null(),
     }
@@ -89,7 +89,7 @@ fn freq(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key) {
+    match keys.seen_unnoticed(key) {
         None => out.null(),
         Some(_) => out.int(i64::from(keys.frequency(key).ok_or(NO_LFU)?)),
     }
@@ -117,7 +117,7 @@ fn idletime(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key).and_then(|_| keys.idle_seconds(key)) {
+    match keys.seen_unnoticed(key).and_then(|_| keys.idle_seconds(key)) {
         Some(_) if keys.counts_accesses() => return Err(LFU),
         Some(seconds) => out.int(seconds as i64),
         None => out.null(),
@@ -132,7 +132,7 @@ fn refcount(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    match keys.seen(key).and_then(|_| keys.refcount(key)) {
+    match keys.seen_unnoticed(key).and_then(|_| keys.refcount(key)) {
         Some(count) => out.int(count),
         None => out.null(),
     }

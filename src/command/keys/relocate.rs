@@ -4,6 +4,7 @@ use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::engine::Entered;
 use crate::reply::Sink;
+use crate::shard::{Class, Key, Keyspace, Value};
 
 /// Gives a value another key, over what is there; its deadline goes with it.
 ///
@@ -24,7 +25,10 @@ pub(super) fn rename(
     }
     let value = keys.take(key).ok_or(CommandError::NoSuchKey)?;
     let (mut keys, key) = entered.at(to);
-    keys.put(key, value);
+    put_over(&mut keys, key, value);
+    let db = entered.db();
+    entered.notify(db, Class::Generic, "rename_from", from);
+    entered.notify(db, Class::Generic, "rename_to", to);
     out.ok();
     Ok(())
 }
@@ -43,7 +47,7 @@ pub(super) fn renamenx(
         return Err(CommandError::NoSuchKey);
     }
     let db = entered.db();
-    let moved = carry(entered, (db, from), (db, to));
+    let moved = carry(entered, (db, from), (db, to), ["rename_from", "rename_to"]);
     out.int(i64::from(moved));
     Ok(())
 }
@@ -61,13 +65,28 @@ pub(super) fn r#move(
     if from == to {
         return Err(CommandError::SameObject);
     }
-    let moved = carry(entered, (from, name), (to, name));
+    let moved = carry(entered, (from, name), (to, name), ["move_from", "move_to"]);
     out.int(i64::from(moved));
     Ok(())
 }
 
-/// Takes a value from one place to another that must be free; whether it did.
-fn carry(entered: &mut Entered<'_>, from: (usize, &[u8]), to: (usize, &[u8])) -> bool {
+/// Puts a value under a key over what is there. To those who listen the key is new in any case, as Redis deletes what
+/// was there first.
+fn put_over(keys: &mut Keyspace<'_>, key: Key<'_>, value: Value) {
+    let was_there = keys.exists(key);
+    keys.put(key, value);
+    if was_there {
+        keys.notify_aside(Class::New, "new", key);
+    }
+}
+
+/// Takes a value from one place to another that must be free; whether it did. `events` are what it does there and here.
+fn carry(
+    entered: &mut Entered<'_>,
+    from: (usize, &[u8]),
+    to: (usize, &[u8]),
+    events: [&'static str; 2],
+) -> bool {
     let (mut keys, key) = entered.at_db(to.0, to.1);
     if keys.exists(key) {
         return false;
@@ -76,6 +95,8 @@ fn carry(entered: &mut Entered<'_>, from: (usize, &[u8]), to: (usize, &[u8])) ->
     let Some(value) = keys.take(key) else { return false };
     let (mut keys, key) = entered.at_db(to.0, to.1);
     keys.put(key, value);
+    entered.notify(from.0, Class::Generic, events[0], from.1);
+    entered.notify(to.0, Class::Generic, events[1], to.1);
     true
 }
 
@@ -119,7 +140,8 @@ pub(super) fn copy(
         return Ok(());
     };
     let (mut keys, key) = entered.at_db(db, to);
-    keys.put(key, value);
+    put_over(&mut keys, key, value);
+    keys.notify(Class::Generic, "copy_to", key);
     out.int(1);
     Ok(())
 }

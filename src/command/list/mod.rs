@@ -11,7 +11,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use crate::reply::Sink;
-use crate::shard::{Inserted, Key, Keyspace};
+use crate::shard::{Class, Inserted, Key, Keyspace};
 use crate::value::list::Side;
 use crate::value::listpack::Element;
 
@@ -178,6 +178,22 @@ impl End {
     }
 
     /// As the list calls it.
+    /// What those who listen are told of an element that was added here.
+    fn pushed(self) -> &'static str {
+        match self {
+            End::Left => "lpush",
+            End::Right => "rpush",
+        }
+    }
+
+    /// What those who listen are told of an element that was taken from here.
+    fn popped(self) -> &'static str {
+        match self {
+            End::Left => "lpop",
+            End::Right => "rpop",
+        }
+    }
+
     fn side(self) -> Side {
         match self {
             End::Left => Side::Before,
@@ -211,6 +227,9 @@ fn push(
         }
         list.len()
     })?;
+    if len.is_some() {
+        keys.notify(Class::List, end.pushed(), key);
+    }
     out.int(len.unwrap_or(0) as i64);
     Ok(())
 }
@@ -313,7 +332,10 @@ fn lset(
     let (index, element) = (args.int()?, args.required()?);
     let set = keys.update_list(key, &[element], Inserted::Never, |list| list.set(index, element))?;
     match set {
-        Some(Ok(())) => out.ok(),
+        Some(Ok(())) => {
+            keys.notify(Class::List, "lset", key);
+            out.ok();
+        }
         Some(Err(_)) | None => return Err(CommandError::IndexOutOfRange),
     }
     Ok(())
@@ -338,6 +360,9 @@ fn linsert(
     let (pivot, element) = (args.required()?, args.required()?);
     let inserted =
         keys.update_list(key, &[element], Inserted::Never, |list| list.insert(pivot, element, side))?;
+    if matches!(inserted, Some(Some(_))) {
+        keys.notify(Class::List, "linsert", key);
+    }
     out.int(match inserted {
         Some(Some(len)) => len as i64,
         Some(None) => -1,
@@ -357,7 +382,11 @@ fn lrem(
 ) -> Result<(), CommandError> {
     let (count, element) = (args.int()?, args.required()?);
     let removed = keys.update_list(key, &[], Inserted::Never, |list| list.remove(count, element))?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        keys.notify(Class::List, "lrem", key);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -393,7 +422,9 @@ fn ltrim(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let (start, stop) = (args.int()?, args.int()?);
-    keys.update_list(key, &[], Inserted::Never, |list| list.trim(start, stop))?;
+    if keys.update_list(key, &[], Inserted::Never, |list| list.trim(start, stop))?.is_some() {
+        keys.notify(Class::List, "ltrim", key);
+    }
     out.ok();
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::engine::Entered;
 use crate::reply::Sink;
-use crate::shard::{Inserted, Key, Keyspace, WrongType};
+use crate::shard::{Class, Inserted, Key, Keyspace, WrongType};
 use bytes::Bytes;
 
 /// Replies with the first element, or null without the key; with a count with an array of them.
@@ -72,7 +72,11 @@ fn pop_one(keys: &mut Keyspace<'_>, key: Key<'_>, end: End, out: &mut dyn Sink) 
         End::Left => list.pop_front(|element| write_element(element, out)),
         End::Right => list.pop_back(|element| write_element(element, out)),
     })?;
-    Ok(popped.flatten().is_some())
+    let popped = popped.flatten().is_some();
+    if popped {
+        keys.notify(Class::List, end.popped(), key);
+    }
+    Ok(popped)
 }
 
 /// Takes up to `count` elements, at least one, and writes them as an array from that end on; whether there was one.
@@ -102,6 +106,9 @@ fn pop_some(
             }
         }
     })?;
+    if popped.is_some() {
+        keys.notify(Class::List, end.popped(), key);
+    }
     Ok(popped.is_some())
 }
 
@@ -263,6 +270,10 @@ pub(super) fn move_element(
         let moved = keys.update_list(key, &[], Inserted::Never, |list| {
             list.rotate(course.from.side(), course.to.side())
         })?;
+        if moved.is_some() {
+            keys.notify(Class::List, course.to.pushed(), key);
+            keys.notify(Class::List, course.from.popped(), key);
+        }
         return Ok(moved.flatten());
     }
     let (mut keys, key) = entered.at_db(db, destination);
@@ -278,5 +289,7 @@ pub(super) fn move_element(
         End::Left => list.push_front(&element),
         End::Right => list.push_back(&element),
     })?;
+    keys.notify(Class::List, course.to.pushed(), key);
+    entered.notify(db, Class::List, course.from.popped(), source);
     Ok(Some(element))
 }

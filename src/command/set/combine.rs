@@ -43,9 +43,14 @@ fn limits(entered: &mut Entered<'_>, name: &[u8]) -> Limits {
 }
 
 /// Stores a result over whatever the key holds, and replies with the number of members.
-fn store(entered: &mut Entered<'_>, destination: &[u8], set: Set, out: &mut dyn Sink) {
+fn store(
+    entered: &mut Entered<'_>,
+    destination: &[u8],
+    (set, event): (Set, &'static str),
+    out: &mut dyn Sink,
+) {
     let (mut keys, key) = entered.at(destination);
-    out.int(keys.store_set(key, set) as i64);
+    out.int(keys.store_set(key, set, event) as i64);
 }
 
 /// Members that were found, to be written once their number is known.
@@ -103,7 +108,7 @@ pub(super) fn sinterstore(
         Some(mut sets) => algebra::intersection(&mut sets, &limits),
         None => Set::default(),
     };
-    store(entered, destination, result, out);
+    store(entered, destination, (result, "sinterstore"), out);
     Ok(())
 }
 
@@ -176,7 +181,7 @@ pub(super) fn sunionstore(
     let (destination, names) = (args.required()?, args.rest());
     let limits = limits(entered, destination);
     let result = algebra::union(existing(&read(entered, names)?), &limits);
-    store(entered, destination, result, out);
+    store(entered, destination, (result, "sunionstore"), out);
     Ok(())
 }
 
@@ -214,7 +219,7 @@ pub(super) fn sdiffstore(
         Some((Some(first), mut others)) => algebra::difference(first, &mut others, &limits),
         _ => Set::default(),
     };
-    store(entered, destination, result, out);
+    store(entered, destination, (result, "sdiffstore"), out);
     Ok(())
 }
 

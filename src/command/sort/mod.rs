@@ -13,7 +13,7 @@ use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use crate::engine::Entered;
 use crate::reply::Sink;
-use crate::shard::{Type, Value};
+use crate::shard::{Class, Type, Value};
 use crate::value::listpack::Element;
 use bytes::Bytes;
 use pattern::Pattern;
@@ -296,6 +296,7 @@ fn store(
             Value::list(found.iter().map(|value| &value[..]), limit)
         };
         keys.put(key, value);
+        keys.notify(Class::List, "sortstore", key);
         // Redis counts every element that is stored.
         keys.shard().stats.dirty += len as u64 - 1;
     }

@@ -8,7 +8,7 @@ use crate::command::error::CommandError;
 use crate::command::write_help;
 use crate::engine::{Reach, Session};
 use crate::reply::Sink;
-use crate::shard::{Key, Keyspace, StreamChange};
+use crate::shard::{Class, Key, Keyspace, StreamChange};
 use crate::value::stream::{Claim, Consumer, Group, Id, Pending};
 use smallvec::SmallVec;
 
@@ -92,6 +92,7 @@ pub(super) fn create(
     if added != Some(true) {
         return Err(BUSY);
     }
+    keys.notify(Class::Stream, "xgroup-create", key);
     out.ok();
     Ok(())
 }
@@ -122,6 +123,7 @@ pub(super) fn setid(
         });
         ((), change(set.is_some()))
     })?;
+    keys.notify(Class::Stream, "xgroup-setid", key);
     out.ok();
     Ok(())
 }
@@ -141,8 +143,19 @@ pub(super) fn destroy(
         let removed = stream.remove_group(group);
         (removed, StreamChange { dirty: u64::from(removed), wakes: removed, ..StreamChange::default() })
     })?;
-    out.int(i64::from(removed.ok_or(NO_KEY)?));
+    let removed = removed.ok_or(NO_KEY)?;
+    if removed {
+        keys.notify(Class::Stream, "xgroup-destroy", key);
+    }
+    out.int(i64::from(removed));
     Ok(())
+}
+
+/// Tells those who listen of a consumer that a command made by naming it.
+pub(super) fn note_consumer(keys: &mut Keyspace<'_>, key: Key<'_>, made: bool) {
+    if made {
+        keys.notify(Class::Stream, "xgroup-createconsumer", key);
+    }
 }
 
 /// Lets `f` change a group that must exist; its result and whether it changed anything.
@@ -175,6 +188,7 @@ pub(super) fn createconsumer(
         let made = group.add_consumer(consumer, now_ms);
         (made, made)
     })?;
+    note_consumer(keys, key, made);
     out.int(i64::from(made));
     Ok(())
 }
@@ -193,6 +207,9 @@ pub(super) fn delconsumer(
         let removed = group.remove_consumer(consumer);
         (removed, removed.is_some())
     })?;
+    if removed.is_some() {
+        keys.notify(Class::Stream, "xgroup-delconsumer", key);
+    }
     out.int(removed.unwrap_or(0) as i64);
     Ok(())
 }
@@ -237,7 +254,7 @@ pub(super) fn xack(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let name = args.required()?;
-    if keys.peek_stream(key)?.is_none_or(|stream| stream.group(name).is_none()) {
+    if keys.stream(key)?.is_none_or(|stream| stream.group(name).is_none()) {
         // Without the group nobody looks at the IDs.
         out.int(0);
         return Ok(());
@@ -411,16 +428,17 @@ pub(super) fn xclaim(
 ) -> Result<(), CommandError> {
     let (name, consumer) = (args.required()?, args.required()?);
     // Redis looks for the group before it reads on.
-    if keys.peek_stream(key)?.is_none_or(|stream| stream.group(name).is_none()) {
+    if keys.stream(key)?.is_none_or(|stream| stream.group(name).is_none()) {
         return Err(no_group(key.bytes, name));
     }
     let now_ms = keys.now_ms() as i64;
     let ClaimArgs { ids, claim, last_id } = ClaimArgs::parse(args, now_ms)?;
+    let mut made = false;
     keys.update_stream(key, false, |stream| {
         let dirty = stream.with_group(name, |log, group| {
             let moved = last_id > group.last_id;
             group.last_id = group.last_id.max(last_id);
-            let made = group.see_consumer(consumer, now_ms);
+            made = group.see_consumer(consumer, now_ms);
             let mut changes = 0;
             let mut claimed: SmallVec<[_; 8]> = SmallVec::new();
             for &id in &ids {
@@ -440,6 +458,7 @@ pub(super) fn xclaim(
         });
         ((), StreamChange { dirty: dirty.unwrap_or(0), ..StreamChange::default() })
     })?;
+    note_consumer(keys, key, made);
     Ok(())
 }
 
@@ -457,6 +476,8 @@ pub(super) fn xautoclaim(
     const COUNT_MAX: i64 = i64::MAX / 16;
     const COUNT: CommandError = CommandError::text("ERR COUNT must be > 0");
     const MIN_IDLE: CommandError = CommandError::text("ERR Invalid min-idle-time argument for XAUTOCLAIM");
+    // To Redis it is a command that reads, and looks before it reads on.
+    keys.touch(key);
     let (name, consumer) = (args.required()?, args.required()?);
     let min_idle_ms = parse_int(args.required()?).ok_or(MIN_IDLE)?.max(0);
     let start = Interval::start(args.required()?)?;
@@ -472,9 +493,10 @@ pub(super) fn xautoclaim(
         }
     }
     let now_ms = keys.now_ms() as i64;
+    let mut made = false;
     let done = keys.update_stream(key, false, |stream| {
         let dirty = stream.with_group(name, |log, group| {
-            let made = group.see_consumer(consumer, now_ms);
+            made = group.see_consumer(consumer, now_ms);
             let done = group.autoclaim(log, (consumer, start), (min_idle_ms, now_ms), (count, just_id));
             out.array(3);
             write_id(done.next, out);
@@ -491,5 +513,6 @@ pub(super) fn xautoclaim(
         });
         (dirty.is_some(), StreamChange { dirty: dirty.unwrap_or(0), ..StreamChange::default() })
     })?;
+    note_consumer(keys, key, made);
     if done == Some(true) { Ok(()) } else { Err(no_group(key.bytes, name)) }
 }

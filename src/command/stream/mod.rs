@@ -10,7 +10,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use crate::reply::Sink;
-use crate::shard::{Key, Keyspace, StreamChange};
+use crate::shard::{Class, Key, Keyspace, StreamChange};
 use crate::value::listpack::Element;
 use crate::value::stream::{Entry, Id, IdBuffer, Log, NodeLimit, Range, Stream, TooLarge};
 use args::{Interval, NewId, TrimArgs, cut, strict_id, strict_ids};
@@ -258,15 +258,22 @@ fn add(
     let added = keys.update_stream(key, !options.no_create, |stream| {
         let log = stream.log_mut();
         let added = append(log, id, pairs, (now_ms, limit));
+        let mut trimmed = 0;
         if added.is_ok()
             && let Some(trim) = options.trim
         {
-            log.trim(trim);
+            trimmed = log.trim(trim);
         }
         let done = added.is_ok();
+        let added = added.map(|id| (id, trimmed));
         (added, StreamChange { dirty: u64::from(done), entries: true, wakes: done })
     })?;
-    added.transpose()
+    let Some((id, trimmed)) = added.transpose()? else { return Ok(None) };
+    keys.notify(Class::Stream, "xadd", key);
+    if trimmed > 0 {
+        keys.notify(Class::Stream, "xtrim", key);
+    }
+    Ok(Some(id))
 }
 
 fn append(
@@ -381,7 +388,11 @@ fn xdel(
         let deleted = ids.iter().filter(|&&id| stream.log_mut().delete(id)).count();
         (deleted, StreamChange { dirty: deleted as u64, entries: true, wakes: false })
     })?;
-    out.int(deleted.unwrap_or(0) as i64);
+    let deleted = deleted.unwrap_or(0);
+    if deleted > 0 {
+        keys.notify(Class::Stream, "xdel", key);
+    }
+    out.int(deleted as i64);
     Ok(())
 }
 
@@ -399,7 +410,11 @@ fn xtrim(
         let removed = stream.log_mut().trim(trim);
         (removed, StreamChange { dirty: removed, entries: true, wakes: false })
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        keys.notify(Class::Stream, "xtrim", key);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -438,6 +453,7 @@ fn xsetid(
         (set, StreamChange { dirty, ..StreamChange::default() })
     })?;
     done.ok_or(CommandError::NoSuchKey)??;
+    keys.notify(Class::Stream, "xsetid", key);
     out.ok();
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! delivery; so nothing is ever given back.
 
 use super::args::{cut, strict_id};
+use super::group::note_consumer;
 use super::{write_entry, write_id, write_range};
 use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
@@ -251,7 +252,8 @@ impl Reading {
         let mut starts: SmallVec<[Option<Id>; 4]> = SmallVec::with_capacity(names.len());
         for (at, (name, &from)) in names.iter().zip(&self.from).enumerate() {
             let (mut keys, key) = entered.at_db(db, name.as_ref());
-            let start = keys.peek_stream(key)?.and_then(|stream| match &self.reader {
+            // A second look, as Redis counts.
+            let start = keys.stream(key)?.and_then(|stream| match &self.reader {
                 None => start_after(stream.log(), from),
                 Some(reader) => {
                     let before = names.iter().zip(&self.from).take(at);
@@ -289,7 +291,7 @@ impl Reading {
                 Some(reader) => {
                     let now_ms = keys.now_ms() as i64;
                     let history = self.from.get(at) != Some(&From::New);
-                    keys.update_stream(key, false, |stream| {
+                    let made = keys.update_stream(key, false, |stream| {
                         let made = stream.with_group(&reader.group, |log, group| {
                             let made = group.see_consumer(&reader.consumer, now_ms);
                             match start {
@@ -302,8 +304,9 @@ impl Reading {
                             made
                         });
                         let dirty = u64::from(made == Some(true)) + u64::from(start.is_some());
-                        ((), StreamChange { dirty, ..StreamChange::default() })
+                        (made == Some(true), StreamChange { dirty, ..StreamChange::default() })
                     })?;
+                    note_consumer(&mut keys, key, made == Some(true));
                 }
             }
         }

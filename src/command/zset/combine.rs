@@ -178,7 +178,7 @@ fn show(
 fn store(
     entered: &mut Entered<'_>,
     args: &mut Args<'_>,
-    (operation, name): (Operation, &str),
+    (operation, name): (Operation, &'static str),
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let destination = args.required()?;
@@ -186,7 +186,7 @@ fn store(
     let found = request.run(entered)?;
     out.int(found.len() as i64);
     let (mut keys, key) = entered.at(destination);
-    keys.put_zset(key, &found.into_sorted());
+    keys.put_zset(key, &found.into_sorted(), name);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
 use crate::reply::Sink;
-use crate::shard::{Key, Keyspace};
+use crate::shard::{Class, Key, Keyspace};
 use crate::value::listpack::Element;
 
 /// Keys behind the name, and one argument that is none at the end.
@@ -218,7 +218,11 @@ fn zrem(
         }
         removed
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        keys.notify(Class::ZSet, "zrem", key);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 

@@ -5,13 +5,23 @@ use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::engine::Entered;
 use crate::reply::{Protocol, Sink};
-use crate::shard::{Key, Keyspace, WrongType};
+use crate::shard::{Class, Key, Keyspace, WrongType};
 
 /// From which end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Min,
     Max,
+}
+
+impl End {
+    /// What those who listen are told of members that were taken here.
+    pub(super) fn event(self) -> &'static str {
+        match self {
+            End::Min => "zpopmin",
+            End::Max => "zpopmax",
+        }
+    }
 }
 
 /// How what was taken is written.
@@ -101,6 +111,9 @@ fn pop_some(
             }
         }
     })?;
+    if popped.is_some() {
+        keys.notify(Class::ZSet, end.event(), key);
+    }
     Ok(popped.is_some())
 }
 
@@ -122,6 +135,7 @@ pub(super) fn pop_with_key(
             write_pair(member, score, false, out);
         }
         keys.update_zset(key, |zset| zset.remove_range(rank..rank + 1))?;
+        keys.notify(Class::ZSet, end.event(), key);
         return Ok(true);
     };
     out.array(2);

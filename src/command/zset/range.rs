@@ -6,7 +6,7 @@ use crate::command::args::{Args, parse_int};
 use crate::command::error::CommandError;
 use crate::engine::Entered;
 use crate::reply::{Protocol, Sink};
-use crate::shard::{Key, Keyspace};
+use crate::shard::{Class, Key, Keyspace};
 use crate::value::listpack::Element;
 use crate::value::zset::{Combined, Ends, Span};
 
@@ -205,7 +205,7 @@ pub(super) fn zrangestore(
     }
     out.int(found.len() as i64);
     let (mut keys, key) = entered.at(destination);
-    keys.put_zset(key, &found.into_sequence());
+    keys.put_zset(key, &found.into_sequence(), "zrangestore");
     Ok(())
 }
 
@@ -260,7 +260,16 @@ fn remove(
         let ranks = span.ranks(zset.view());
         zset.remove_range(ranks)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        let event = match by {
+            By::Rank => "zremrangebyrank",
+            By::Score => "zremrangebyscore",
+            By::Lex => "zremrangebylex",
+        };
+        keys.notify(Class::ZSet, event, key);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::{Argv, Bytes, Damselfly, Result, collect, reply, slices};
 use crate::command::error::CommandError;
 use crate::glob;
 use crate::reply::Reply;
-use crate::shard::HashRoom;
+use crate::shard::{Class, HashRoom};
 use crate::value::hash::HashRef;
 use crate::value::listpack::Element;
 use crate::value::long_double::LongDouble;
@@ -200,6 +200,7 @@ impl<'a> Hash<'a> {
             let added = keys.update_hash(key, HashRoom::adding(pairs), |fields| {
                 (fields.extend(pairs) as u64, pairs.len() as u64 / 2)
             })?;
+            keys.notify(Class::Hash, "hset", key);
             Ok(added.unwrap_or(0))
         })
     }
@@ -333,7 +334,11 @@ impl<'a> Hash<'a> {
                 let removed = given.iter().filter(|field| fields.remove(field.as_ref())).count() as u64;
                 (removed, removed)
             })?;
-            Ok(removed.unwrap_or(0))
+            let removed = removed.unwrap_or(0);
+            if removed > 0 {
+                keys.notify(Class::Hash, "hdel", key);
+            }
+            Ok(removed)
         })
     }
 

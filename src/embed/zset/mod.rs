@@ -13,7 +13,7 @@ pub(super) use several::{key_and_scored, key_member_score};
 use super::{Argv, Bytes, Damselfly, Result, collect, reply};
 use crate::command::error::CommandError;
 use crate::glob;
-use crate::shard::{Key, Keyspace};
+use crate::shard::{Class, Key, Keyspace};
 use crate::value::listpack::Element;
 use crate::value::zset::{Add, Rule, Span, ZSetRef};
 use several::scored_list;
@@ -167,7 +167,11 @@ impl<'a> ZSet<'a> {
             let removed = keys.update_zset(key, |zset| {
                 members.iter().filter(|member| zset.remove(member.as_ref()).is_some()).count()
             })?;
-            Ok(removed.unwrap_or(0) as u64)
+            let removed = removed.unwrap_or(0);
+            if removed > 0 {
+                keys.notify(Class::ZSet, "zrem", key);
+            }
+            Ok(removed as u64)
         })
     }
 
@@ -325,7 +329,11 @@ impl<'a> ZSet<'a> {
                 let ranks = stretch.span().ranks(zset.view());
                 zset.remove_range(ranks)
             })?;
-            Ok(removed.unwrap_or(0) as u64)
+            let removed = removed.unwrap_or(0);
+            if removed > 0 {
+                keys.notify(Class::ZSet, stretch.removal(), key);
+            }
+            Ok(removed as u64)
         })
     }
 
@@ -399,6 +407,10 @@ impl<'a> ZSet<'a> {
                 zset.remove_range(ranks);
                 popped
             })?;
+            if popped.is_some() && count > 0 {
+                let event = if end == Extreme::Min { "zpopmin" } else { "zpopmax" };
+                keys.notify(Class::ZSet, event, key);
+            }
             Ok(popped.unwrap_or_default())
         })
     }

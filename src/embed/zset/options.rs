@@ -138,6 +138,15 @@ impl Stretch {
     }
 
     /// As the structure takes it.
+    /// What those who listen are told of its removal.
+    pub(super) fn removal(&self) -> &'static str {
+        match self.ends {
+            OwnedEnds::Ranks(..) => "zremrangebyrank",
+            OwnedEnds::Scores(_) => "zremrangebyscore",
+            OwnedEnds::Members(..) => "zremrangebylex",
+        }
+    }
+
     pub(super) fn span(&self) -> Span<'_> {
         let ends = match &self.ends {
             OwnedEnds::Ranks(start, stop) => Ends::Ranks(*start, *stop),

@@ -408,3 +408,28 @@ quickcheck! {
         peer.taken == model
     }
 }
+
+#[test]
+fn what_is_split_off_and_appended_again_is_what_was_there() {
+    let large = Bytes::from(vec![b'x'; SHARED_BYTES_MIN]);
+    let mut output = Output::new();
+    output.push_encoded(b"before ");
+    output.push_encoded_shared(&large);
+    let mark = output.sink(Protocol::Resp2).mark();
+    output.push_encoded(b"reply ");
+    output.push_encoded_shared(&large);
+    output.push_encoded(b" end");
+    let whole = output.to_vec();
+    let mut reply = output.split_off(mark);
+    assert_eq!((output.len(), reply.len()), (7 + large.len(), 10 + large.len()));
+    assert_eq!([output.to_vec(), reply.to_vec()].concat(), whole);
+    output.push_encoded(b"pushed ");
+    output.append(&mut reply);
+    let wanted = [b"before ", &large[..], b"pushed reply ", &large, b" end"].concat();
+    assert_eq!(output.to_vec(), wanted);
+    // Where all of it has been written meanwhile there is nothing to take.
+    let mut written = Vec::new();
+    while output.write_to(&mut written).is_ok_and(|count| count > 0) {}
+    assert_eq!(written, wanted);
+    assert!(output.split_off(mark).is_empty() && output.is_empty());
+}
