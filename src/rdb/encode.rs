@@ -119,17 +119,12 @@ pub fn set(set: SetRef<'_>) -> Vec<u8> {
 #[must_use]
 pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
     let mut writer = Writer::default();
-    if hash.is_called_listpack() {
-        let mut pack = Pack::default();
-        for (field, value) in hash.iter() {
-            pack.add(field);
-            pack.add(value);
-        }
-        if is_readable_by_all(&pack.entries) {
-            writer.byte(code::HASH_LISTPACK);
-            writer.listpack(&pack.entries, pack.count);
-            return Some(writer.seal(VERSION));
-        }
+    if let Some((entries, count)) = hash.to_listpack()
+        && is_readable_by_all(&entries)
+    {
+        writer.byte(code::HASH_LISTPACK);
+        writer.listpack(&entries, count);
+        return Some(writer.seal(VERSION));
     }
     let len = hash.visible_len();
     if len == 0 {

@@ -534,6 +534,10 @@ impl Log {
     fn add(&mut self) -> u32 {
         self.vacant.pop().unwrap_or_else(|| {
             assert!(self.chunks.len() < 1 << (40 - OFFSET_BITS), "a dictionary's places are used up");
+            // A small dictionary has one, and no use for room for four.
+            if self.chunks.is_empty() {
+                self.chunks.reserve_exact(1);
+            }
             self.chunks.push(Chunk::default());
             (self.chunks.len() - 1) as u32
         })

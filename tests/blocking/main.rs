@@ -9,6 +9,7 @@
 mod load;
 mod model;
 mod stories;
+mod streams;
 mod zset;
 
 use bytes::Bytes;

@@ -726,3 +726,38 @@ fn an_entry_may_be_large_and_have_fields_that_are_numbers() {
         "#,
     );
 }
+
+/// Redis tells those who watch a key of its entries, not of what its groups do.
+#[test]
+fn only_a_change_of_entries_ends_a_transaction_that_watches() {
+    check(
+        r#"
+        > XADD s 1-1 f a                  < "1-1"
+        a> WATCH s new                    < +OK
+        > XGROUP CREATE s g 0             < +OK
+        > XREADGROUP GROUP g c STREAMS s > < *
+        > XCLAIM s g d 0 1-1 JUSTID       < ["1-1"]
+        > XACK s g 1-1                    < :1
+        > XSETID s 5-5                    < +OK
+        > XDEL s 3-3                      < :0
+        > XTRIM s MAXLEN 5                < :0
+        > XGROUP DESTROY s g              < :1
+        a> MULTI                          < +OK
+        a> XLEN s                         < +QUEUED
+        a> XREAD BLOCK 0 STREAMS s $      < +QUEUED
+        a> EXEC                           < [:1 nil-array]
+        a> WATCH s                        < +OK
+        > XADD s 6-1 f b                  < "6-1"
+        a> MULTI                          < +OK
+        a> EXEC                           < nil-array
+        a> WATCH s                        < +OK
+        > XDEL s 6-1                      < :1
+        a> MULTI                          < +OK
+        a> EXEC                           < nil-array
+        a> WATCH new                      < +OK
+        > XGROUP CREATE new g 0 MKSTREAM  < +OK
+        a> MULTI                          < +OK
+        a> EXEC                           < nil-array
+        "#,
+    );
+}

@@ -308,12 +308,42 @@ fn arguments(entry: &Entry) -> Vec<Arg> {
             arg.kind = Kind::Double;
         }
     }
+    if entry.command.group == Group::Stream {
+        stream_arguments(entry.full_name, &mut arguments);
+    }
     let mut ends = arguments.iter_mut().filter(|arg| arg.name == "where");
     if let (Some(from), Some(to)) = (ends.next(), ends.next()) {
         from.name = "wherefrom".to_owned();
         to.name = "whereto".to_owned();
     }
     arguments
+}
+
+/// The arguments of streams: IDs go by names that are numbers elsewhere, and three commands have groups that the
+/// notation does not show.
+fn stream_arguments(name: &str, arguments: &mut Vec<Arg>) {
+    fn each(arguments: &mut [Arg], f: &mut impl FnMut(&mut Arg)) {
+        for arg in arguments {
+            f(arg);
+            each(&mut arg.args, f);
+        }
+    }
+    each(arguments, &mut |arg| match &*arg.name {
+        "start" | "end" => arg.kind = Kind::Text,
+        "ms" | "entriesread" | "entries-added" => arg.kind = Kind::Integer,
+        "min-idle-time" if name == "xpending" => arg.kind = Kind::Integer,
+        _ => {}
+    });
+    let len = arguments.len();
+    match name {
+        "xtrim" => syntax::gather(arguments, 1..len, "trim"),
+        "xread" => syntax::gather(arguments, len - 2..len, "streams"),
+        "xreadgroup" => {
+            syntax::gather(arguments, len - 2..len, "streams");
+            syntax::gather(arguments, 0..2, "group-block");
+        }
+        _ => {}
+    }
 }
 
 /// Which key specification the next key argument belongs to.

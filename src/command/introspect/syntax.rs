@@ -83,7 +83,14 @@ impl Arg {
     }
 
     fn token(word: &str) -> Self {
-        Self::new(word.to_ascii_lowercase(), Kind::Token, Some(word.to_owned()), Vec::new())
+        let name = match word {
+            "=" => "equal".to_owned(),
+            "~" => "approximately".to_owned(),
+            "*" => "auto-id".to_owned(),
+            "$" => "new-id".to_owned(),
+            _ => word.to_ascii_lowercase(),
+        };
+        Self::new(name, Kind::Token, Some(word.to_owned()), Vec::new())
     }
 
     fn new(name: String, kind: Kind, token: Option<String>, args: Vec<Arg>) -> Self {
@@ -222,6 +229,21 @@ fn fold(mut args: Vec<Arg>) -> Arg {
     Arg::new(group_name(token.as_deref(), &args), Kind::Block, token, args)
 }
 
+/// Puts some arguments into a block of this name, which takes the word that they begin with: what Redis' documentation
+/// shows flat, though it is a group to `COMMAND DOCS`.
+pub(super) fn gather(args: &mut Vec<Arg>, range: std::ops::Range<usize>, name: &str) {
+    if range.end <= args.len() {
+        let at = range.start;
+        let mut block = Arg::new(name.to_owned(), Kind::Block, None, args.drain(range).collect());
+        block.token = block
+            .args
+            .first_mut()
+            .filter(|first| first.kind != Kind::OneOf)
+            .and_then(|first| first.token.take());
+        args.insert(at, block);
+    }
+}
+
 /// The notation does not name groups. Redis' names, as far as they follow from what the groups hold.
 fn group_name(token: Option<&str>, args: &[Arg]) -> String {
     if let Some(token) = token {
@@ -232,6 +254,7 @@ fn group_name(token: Option<&str>, args: &[Arg]) -> String {
         };
     }
     let first = args.first().and_then(|arg| arg.token.as_deref());
+    let last = args.last().and_then(|arg| arg.token.as_deref());
     match first {
         Some("NX") => "condition",
         Some("EX") => "expiration",
@@ -245,6 +268,13 @@ fn group_name(token: Option<&str>, args: &[Arg]) -> String {
         Some("TIMEOUT") => "unblock-type",
         Some("LIB-NAME") => "attr",
         Some("NOSAVE") => "save-selector",
+        Some("MAXLEN") => "strategy",
+        Some("=") => "operator",
+        Some("*") => "id-selector",
+        _ if last == Some("$") => "id-selector",
+        Some("FULL") => "full-block",
+        _ if args.first().is_some_and(|arg| arg.name == "strategy") => "trim",
+        _ if args.len() > 2 && args.last().is_some_and(|arg| arg.name == "consumer") => "filters",
         Some("AND" | "GET") => "operation",
         Some("OVERFLOW") => "write",
         Some("SET") => "write-operation",

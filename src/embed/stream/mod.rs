@@ -133,16 +133,16 @@ impl Damselfly {
 impl<'a> Stream<'a> {
     /// The key.
     #[must_use]
-    pub fn key(self) -> &'a [u8] {
+    pub fn key(&self) -> &'a [u8] {
         self.key
     }
 
-    fn run(self, argv: &[&[u8]]) -> Result<Reply> {
+    fn run(&self, argv: &[&[u8]]) -> Result<Reply> {
         self.db.run(argv)
     }
 
     /// Runs a command on this key: its name, the key, the rest.
-    fn run_with(self, name: &str, rest: &[Box<[u8]>]) -> Result<Reply> {
+    fn run_with(&self, name: &str, rest: &[Box<[u8]>]) -> Result<Reply> {
         let mut argv: Argv<'_> = Argv::from_slice(&[name.as_bytes(), self.key]);
         argv.extend(rest.iter().map(|arg| &**arg));
         self.run(&argv)
@@ -156,7 +156,7 @@ impl<'a> Stream<'a> {
     /// Reference: <https://valkey.io/commands/xadd/>
     #[inline]
     pub fn add<F: AsRef<[u8]>, V: AsRef<[u8]>>(
-        self,
+        &self,
         fields: impl IntoIterator<Item = (F, V)>,
     ) -> Result<StreamId> {
         let fields: SmallVec<[(F, V); 4]> = fields.into_iter().collect();
@@ -177,7 +177,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xadd/>
     pub fn add_with<F: AsRef<[u8]>, V: AsRef<[u8]>>(
-        self,
+        &self,
         fields: impl IntoIterator<Item = (F, V)>,
         options: AddOptions,
     ) -> Result<Option<StreamId>> {
@@ -202,7 +202,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xlen/>
     #[inline]
-    pub fn len(self) -> Result<u64> {
+    pub fn len(&self) -> Result<u64> {
         self.db.read(self.key, |keys, key| Ok(keys.stream(key)?.map_or(0, |stream| stream.log().len())))
     }
 
@@ -210,7 +210,7 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// [`CommandError::WrongType`].
-    pub fn is_empty(self) -> Result<bool> {
+    pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
@@ -220,7 +220,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`].
     ///
     /// Reference: <https://valkey.io/commands/xrange/>
-    pub fn range(self, ids: impl RangeBounds<StreamId>, max: usize) -> Result<Vec<StreamEntry>> {
+    pub fn range(&self, ids: impl RangeBounds<StreamId>, max: usize) -> Result<Vec<StreamEntry>> {
         self.entries(ends(&ids), max, Log::range)
     }
 
@@ -230,12 +230,12 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`].
     ///
     /// Reference: <https://valkey.io/commands/xrevrange/>
-    pub fn range_reverse(self, ids: impl RangeBounds<StreamId>, max: usize) -> Result<Vec<StreamEntry>> {
+    pub fn range_reverse(&self, ids: impl RangeBounds<StreamId>, max: usize) -> Result<Vec<StreamEntry>> {
         self.entries(ends(&ids), max, Log::range_reverse)
     }
 
     fn entries(
-        self,
+        &self,
         ends: Option<(StreamId, StreamId)>,
         max: usize,
         range: for<'l> fn(&'l Log, Id, Id) -> Range<'l>,
@@ -267,7 +267,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xread/>
     pub fn read(
-        self,
+        &self,
         from: impl Into<ReadFrom>,
         max: u64,
         timeout: Option<Duration>,
@@ -285,7 +285,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xreadgroup/>
     pub fn read_group(
-        self,
+        &self,
         group: impl AsRef<[u8]>,
         consumer: impl AsRef<[u8]>,
         from: impl Into<ReadFrom>,
@@ -302,12 +302,12 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`].
     ///
     /// Reference: <https://valkey.io/commands/xdel/>
-    pub fn delete(self, ids: impl IntoIterator<Item = StreamId>) -> Result<u64> {
+    pub fn delete(&self, ids: impl IntoIterator<Item = StreamId>) -> Result<u64> {
         self.count_of("XDEL", None, ids)
     }
 
     fn count_of(
-        self,
+        &self,
         name: &str,
         group: Option<&[u8]>,
         ids: impl IntoIterator<Item = StreamId>,
@@ -324,7 +324,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`]; a text error for a limit without [`approximately`](StreamTrim::approximately).
     ///
     /// Reference: <https://valkey.io/commands/xtrim/>
-    pub fn trim(self, trim: StreamTrim) -> Result<u64> {
+    pub fn trim(&self, trim: StreamTrim) -> Result<u64> {
         let mut argv = Vec::new();
         trim.words(&mut argv);
         reply::count(self.run_with("XTRIM", &argv)?)
@@ -338,7 +338,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xsetid/>
     pub fn set_id(
-        self,
+        &self,
         last_id: StreamId,
         entries_added: Option<u64>,
         max_deleted_id: Option<StreamId>,
@@ -359,7 +359,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`].
     ///
     /// Reference: <https://valkey.io/commands/xinfo-stream/>
-    pub fn info(self) -> Result<Option<StreamInfo>> {
+    pub fn info(&self) -> Result<Option<StreamInfo>> {
         let Some(mut map) = Map::of(self.run(&[b"XINFO", b"STREAM", self.key]))? else { return Ok(None) };
         Ok(Some(StreamInfo {
             len: reply::count(map.take("length"))?,
@@ -380,7 +380,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xgroup-create/>
     pub fn create_group(
-        self,
+        &self,
         group: impl AsRef<[u8]>,
         from: impl Into<ReadFrom>,
         make_stream: bool,
@@ -404,7 +404,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`]; a text error without the key, `NOGROUP` without the group.
     ///
     /// Reference: <https://valkey.io/commands/xgroup-setid/>
-    pub fn set_group_id(self, group: impl AsRef<[u8]>, from: impl Into<ReadFrom>) -> Result<()> {
+    pub fn set_group_id(&self, group: impl AsRef<[u8]>, from: impl Into<ReadFrom>) -> Result<()> {
         let from = start(from.into());
         reply::ok(self.run(&[b"XGROUP", b"SETID", self.key, group.as_ref(), from.as_bytes()])?)
     }
@@ -415,7 +415,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`]; a text error without the key.
     ///
     /// Reference: <https://valkey.io/commands/xgroup-destroy/>
-    pub fn destroy_group(self, group: impl AsRef<[u8]>) -> Result<bool> {
+    pub fn destroy_group(&self, group: impl AsRef<[u8]>) -> Result<bool> {
         reply::flag(self.run(&[b"XGROUP", b"DESTROY", self.key, group.as_ref()])?)
     }
 
@@ -425,7 +425,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`]; a text error without the key, `NOGROUP` without the group.
     ///
     /// Reference: <https://valkey.io/commands/xgroup-createconsumer/>
-    pub fn create_consumer(self, group: impl AsRef<[u8]>, consumer: impl AsRef<[u8]>) -> Result<bool> {
+    pub fn create_consumer(&self, group: impl AsRef<[u8]>, consumer: impl AsRef<[u8]>) -> Result<bool> {
         let argv = [&b"XGROUP"[..], b"CREATECONSUMER", self.key, group.as_ref(), consumer.as_ref()];
         reply::flag(self.run(&argv)?)
     }
@@ -436,7 +436,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`]; a text error without the key, `NOGROUP` without the group.
     ///
     /// Reference: <https://valkey.io/commands/xgroup-delconsumer/>
-    pub fn delete_consumer(self, group: impl AsRef<[u8]>, consumer: impl AsRef<[u8]>) -> Result<u64> {
+    pub fn delete_consumer(&self, group: impl AsRef<[u8]>, consumer: impl AsRef<[u8]>) -> Result<u64> {
         let argv = [&b"XGROUP"[..], b"DELCONSUMER", self.key, group.as_ref(), consumer.as_ref()];
         reply::count(self.run(&argv)?)
     }
@@ -447,7 +447,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`].
     ///
     /// Reference: <https://valkey.io/commands/xinfo-groups/>
-    pub fn groups(self) -> Result<Vec<GroupInfo>> {
+    pub fn groups(&self) -> Result<Vec<GroupInfo>> {
         each(self.run(&[b"XINFO", b"GROUPS", self.key]), |mut map| {
             Ok(GroupInfo {
                 name: reply::string(map.take("name"))?,
@@ -466,7 +466,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`]; `NOGROUP` without the group.
     ///
     /// Reference: <https://valkey.io/commands/xinfo-consumers/>
-    pub fn consumers(self, group: impl AsRef<[u8]>) -> Result<Vec<ConsumerInfo>> {
+    pub fn consumers(&self, group: impl AsRef<[u8]>) -> Result<Vec<ConsumerInfo>> {
         each(self.run(&[b"XINFO", b"CONSUMERS", self.key, group.as_ref()]), |mut map| {
             Ok(ConsumerInfo {
                 name: reply::string(map.take("name"))?,
@@ -483,7 +483,7 @@ impl<'a> Stream<'a> {
     /// [`CommandError::WrongType`].
     ///
     /// Reference: <https://valkey.io/commands/xack/>
-    pub fn ack(self, group: impl AsRef<[u8]>, ids: impl IntoIterator<Item = StreamId>) -> Result<u64> {
+    pub fn ack(&self, group: impl AsRef<[u8]>, ids: impl IntoIterator<Item = StreamId>) -> Result<u64> {
         self.count_of("XACK", Some(group.as_ref()), ids)
     }
 
@@ -495,7 +495,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xpending/>
     pub fn pending(
-        self,
+        &self,
         group: impl AsRef<[u8]>,
         consumer: Option<&[u8]>,
         ids: impl RangeBounds<StreamId>,
@@ -528,7 +528,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xclaim/>
     pub fn claim(
-        self,
+        &self,
         group: impl AsRef<[u8]>,
         consumer: impl AsRef<[u8]>,
         min_idle: Duration,
@@ -561,7 +561,7 @@ impl<'a> Stream<'a> {
     ///
     /// Reference: <https://valkey.io/commands/xautoclaim/>
     pub fn autoclaim(
-        self,
+        &self,
         group: impl AsRef<[u8]>,
         consumer: impl AsRef<[u8]>,
         min_idle: Duration,

@@ -247,10 +247,16 @@ impl<'a> HashRef<'a> {
         packed.chain(dict.into_iter().flat_map(visible))
     }
 
-    /// Whether `OBJECT ENCODING` calls it a listpack. O(1).
+    /// The fields and values of a packed hash that is called a listpack as a listpack's entries, and how many they are: for
+    /// DUMP. O(n).
     #[must_use]
-    pub fn is_called_listpack(&self) -> bool {
-        matches!(self, HashRef::Packed(bytes) if !packed::is_table(bytes))
+    pub fn to_listpack(&self) -> Option<(Vec<u8>, usize)> {
+        match *self {
+            HashRef::Packed(bytes) if !packed::is_table(bytes) => {
+                Some((packed::to_listpack(bytes), packed::len(bytes) * 2))
+            }
+            HashRef::Packed(_) | HashRef::Dict(..) => None,
+        }
     }
 
     /// Visits fields from a cursor on, 0 to begin, at least `want` of them unless the end is reached; a packed hash is
@@ -455,7 +461,13 @@ impl<'a, B: Buffer> Fields<'a, B> {
         match &mut self.place {
             Place::Packed(packed) => packed.remove(field, f),
             Place::Large(hash) => match &mut hash.form {
-                Form::Packed(bytes) => Packed::new(bytes).remove(field, f),
+                Form::Packed(bytes) => {
+                    let result = Packed::new(&mut *bytes).remove(field, f);
+                    if bytes.capacity() / 4 > bytes.len() {
+                        bytes.shrink_to(bytes.len() * 2);
+                    }
+                    result
+                }
                 Form::Dict(dict) => {
                     let now_ms = self.now_ms;
                     if dict.next_due_ms() < now_ms

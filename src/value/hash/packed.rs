@@ -101,6 +101,21 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
+/// The entries as a listpack has them. O(n).
+pub(super) fn to_listpack(bytes: &[u8]) -> Vec<u8> {
+    let mut entries = Vec::with_capacity(bytes.len() * 5 / 4);
+    let mut add = |element: Element<'_>| {
+        element.with_bytes(|text| {
+            Encoded::new(text).parts().into_iter().for_each(|part| entries.extend_from_slice(part));
+        });
+    };
+    for (field, value) in Pairs::new(bytes) {
+        add(field);
+        add(value);
+    }
+    entries
+}
+
 /// A packed hash to be changed: `[fields: u8][entries]` in a buffer. Operations cost O(n) in its bytes.
 #[derive(Debug)]
 pub struct Packed<B> {

@@ -254,7 +254,7 @@ fn hashes_of_every_age_are_restored() {
         > OBJECT ENCODING plain                     < "hashtable"
         > RESTORE listpack 0 $hash_listpack$ REPLACE   < +OK
         > OBJECT ENCODING listpack                  < "hashtable"
-        > CONFIG SET hash-max-listpack-entries 128  < +OK
+        > CONFIG SET hash-max-listpack-entries 512  < +OK
         > CONFIG SET hash-max-listpack-value 1      < +OK
         > RESTORE plain 0 $hash_plain$ REPLACE      < +OK
         > OBJECT ENCODING plain                     < "hashtable"
