@@ -42,6 +42,8 @@ pub mod glob;
 pub mod process;
 pub mod rdb;
 pub mod reply;
+#[cfg(feature = "script")]
+pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod shard;

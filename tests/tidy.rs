@@ -17,9 +17,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["glob"]),
     ("shard", &["value", "rdb", "clock"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.
-    ("command", &["engine", "shard", "rdb", "value", "config", "clock", "glob", "reply", "process"]),
-    ("engine", &["command", "shard", "value", "config", "clock", "glob", "reply", "process"]),
-    ("embed", &["engine", "command", "shard", "value", "config", "clock", "glob", "reply"]),
+    (
+        "command",
+        &[
+            "engine", "script", "shard", "rdb", "value", "config", "clock", "double", "glob", "reply",
+            "process",
+        ],
+    ),
+    ("engine", &["command", "script", "shard", "value", "config", "clock", "glob", "reply", "process"]),
+    // The engine has a place for scripts, commands run them, and what they run is commands.
+    ("script", &["engine", "command", "rdb", "double", "clock", "glob", "reply"]),
+    ("embed", &["engine", "command", "shard", "value", "config", "clock", "double", "glob", "reply"]),
     ("server", &["engine", "wire", "config", "clock", "reply", "process"]),
 ];
 
@@ -157,7 +165,7 @@ fn only_the_rooms_that_deal_with_the_system_do() {
         ("std::fs", &["server", "config", "process"]),
         ("SystemTime::now", &["clock"]),
         ("Instant::now", &["clock"]),
-        ("parking_lot", &["engine", "embed", "config", "server"]),
+        ("parking_lot", &["engine", "embed", "script", "config", "server"]),
         ("std::sync::Mutex", &[]),
         ("tokio", &["embed"]),
     ];

@@ -4,7 +4,7 @@ use super::args::{Args, parse_int};
 use super::error::CommandError;
 use super::introspect;
 use super::table::{Command, Flag::*, Group, Keys, Run, TABLE, container, row};
-use super::write_help;
+use super::{unfit, write_help};
 use crate::engine::acl::{LogEntry, Selector, User};
 use crate::engine::{Reach, Session};
 use crate::reply::Sink;
@@ -118,13 +118,6 @@ fn cat(
     out.array(entries.len());
     entries.iter().for_each(|entry| out.bulk(entry.full_name.as_bytes()));
     Ok(())
-}
-
-/// What Redis says of a subcommand with arguments that it does not take.
-fn unfit(args: &Args<'_>) -> CommandError {
-    let subcommand = args.argv().get(1).copied().unwrap_or_default();
-    let subcommand = String::from_utf8_lossy(subcommand.get(..128).unwrap_or(subcommand));
-    format!("ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try ACL HELP.").into()
 }
 
 /// Deletes users and closes the connections of those who are one of them; replies with how many there were. Errors:

@@ -6,6 +6,7 @@
 
 use super::args::Args;
 use super::error::CommandError;
+use super::introspect;
 use super::table::{Entry, TABLE};
 use crate::engine::acl::Reason;
 use crate::engine::{Engine, Reach, Session};
@@ -46,7 +47,7 @@ const SECTIONS: &[Section] = &[
     section("modules", "Modules", true, |_, _| {}),
     section("commandstats", "Commandstats", false, commandstats),
     section("errorstats", "Errorstats", true, errorstats),
-    section("latencystats", "Latencystats", false, |_, _| {}),
+    section("latencystats", "Latencystats", false, latencystats),
     section("cluster", "Cluster", true, cluster),
     section("keyspace", "Keyspace", true, keyspace),
 ];
@@ -507,6 +508,17 @@ fn commandstats(text: &mut Text, engine: &mut Reach<'_, '_>) {
     for entry in TABLE.entries() {
         write(entry);
         entry.subcommands.iter().for_each(&mut write);
+    }
+}
+
+fn latencystats(text: &mut Text, engine: &mut Reach<'_, '_>) {
+    for entry in introspect::all_entries() {
+        let Some(percentiles) = engine.latency_percentiles(entry.id) else { continue };
+        let shown: Vec<String> = percentiles
+            .iter()
+            .map(|(percent, ns)| format!("p{percent}={}.{:03}", ns / 1000, ns % 1000))
+            .collect();
+        let _ = write!(text.0, "latency_percentiles_usec_{}:{}\r\n", entry.full_name, shown.join(","));
     }
 }
 

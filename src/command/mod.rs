@@ -17,10 +17,14 @@ pub mod hash;
 pub mod info;
 pub mod introspect;
 pub mod keys;
+pub mod latency;
 pub mod list;
+pub(crate) mod redact;
 mod scan;
+pub mod script;
 pub mod server;
 pub mod set;
+pub mod slowlog;
 pub mod sort;
 pub mod stream;
 pub mod string;
@@ -49,6 +53,17 @@ impl From<StringError> for CommandError {
             StringError::TooLong => CommandError::StringTooLong,
         }
     }
+}
+
+/// What Redis says of a subcommand with arguments that it does not take.
+pub(crate) fn unfit(args: &args::Args<'_>) -> CommandError {
+    let text = |at: usize| {
+        let word = args.argv().get(at).copied().unwrap_or_default();
+        String::from_utf8_lossy(word.get(..128).unwrap_or(word)).into_owned()
+    };
+    let (container, subcommand) = (text(0).to_uppercase(), text(1));
+    format!("ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {container} HELP.")
+        .into()
 }
 
 /// Answers a container's `HELP`: its heading, its own lines, and the lines that every container ends with.

@@ -227,6 +227,9 @@ fn shutdown(
     if abort {
         return Err(CommandError::text("ERR No shutdown in progress."));
     }
+    if !nosave && engine.busy().is_slow() {
+        return Err(engine.busy().refusal());
+    }
     if save && !force {
         tracing::warn!("SHUTDOWN SAVE was refused: this version cannot save; use NOSAVE");
         return Err(FAILED);

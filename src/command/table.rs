@@ -24,12 +24,15 @@ pub const FAMILIES: &[&[Command]] = &[
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
+    super::script::COMMANDS,
     super::connection::COMMANDS,
     super::client::COMMANDS,
     super::server::COMMANDS,
     super::introspect::COMMANDS,
     super::config::COMMANDS,
     super::acl::COMMANDS,
+    super::slowlog::COMMANDS,
+    super::latency::COMMANDS,
     super::debug::COMMANDS,
 ];
 
@@ -258,6 +261,8 @@ pub enum Group {
     Bitmap,
     /// Transactions.
     Transactions,
+    /// Scripts and functions.
+    Scripting,
     /// Connections.
     Connection,
     /// The server.
@@ -278,6 +283,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Transactions => "transactions",
+            Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -351,6 +357,9 @@ pub struct Entry {
     pub command: &'static Command,
     /// The name in small letters, with the container's: `get`, `client|id`.
     pub full_name: &'static str,
+    /// Whether it takes long by its nature, so that it is worth timing. `SET` is not, though Redis does not call it
+    /// fast: what it overwrites is freed elsewhere.
+    pub may_be_slow: bool,
     /// The subcommands of a container.
     pub subcommands: Vec<Entry>,
 }
@@ -417,6 +426,16 @@ impl Table {
         }
     }
 
+    /// The command that arguments name, or its subcommand. O(1).
+    #[must_use]
+    pub fn look_up(&self, argv: &[&[u8]]) -> Option<&Entry> {
+        let entry = self.find(argv.first()?)?;
+        match argv.get(1) {
+            Some(name) if !entry.subcommands.is_empty() => entry.subcommand(name),
+            _ => Some(entry),
+        }
+    }
+
     /// The command or subcommand of this number, as counters and clients keep it. O(log commands).
     #[must_use]
     pub fn numbered(&self, id: usize) -> Option<&Entry> {
@@ -453,7 +472,8 @@ fn entry(command: &'static Command, container: Option<&str>, count: &mut usize) 
     let subcommands =
         command.subcommands.iter().map(|subcommand| entry(subcommand, Some(&full_name), count)).collect();
     // The table lives as long as the program, so its names may.
-    Entry { id, command, full_name: String::leak(full_name), subcommands }
+    let may_be_slow = !command.flags.has(Flag::Fast) && full_name != "set";
+    Entry { id, command, full_name: String::leak(full_name), may_be_slow, subcommands }
 }
 
 /// A hash that ignores case: letters differ from their capitals in one bit, which is masked out.

@@ -438,6 +438,8 @@ settings! {
         slowlog_log_slower_than: i64 = "slowlog-log-slower-than", Int(-1, LONG), "10000", Live, Observe, "Microseconds from which a command enters the slow log; -1 for never.";
         slowlog_max_len: usize = "slowlog-max-len", Int(0, LONG), "128", Live, Observe, "Entries of the slow log.";
         latency_monitor_threshold: u64 = "latency-monitor-threshold", Int(0, LONG), "0", Live, Observe, "Milliseconds from which an event enters LATENCY; 0 for never.";
+        latency_tracking: bool = "latency-tracking", YesNo, "no", Live, Observe, "Time every command, for LATENCY HISTOGRAM and INFO latencystats.";
+        latency_tracking_info_percentiles: String = "latency-tracking-info-percentiles", List, "50 99 99.9", Live, Observe, "Percentiles that INFO latencystats shows.";
 
         maxclients: u32 = "maxclients", Int(1, u32::MAX as i64), "10000", Live, Limits, "Clients connected at once.";
         proto_max_bulk_len: usize = "proto-max-bulk-len", Memory(MB, LONG), "536870912", Live, Limits, "Longest argument of a command.";
@@ -471,6 +473,7 @@ settings! {
         zset_max_listpack_value: usize = "zset-max-listpack-value" | "zset-max-ziplist-value", Memory(0, LONG), "64", Live, Encodings, "Longest member of a compact sorted set.";
         hll_sparse_max_bytes: usize = "hll-sparse-max-bytes", Memory(0, LONG), "3000", Live, Encodings, "Bytes of a sparse HyperLogLog.";
         stream_node_max_bytes: usize = "stream-node-max-bytes", Memory(0, LONG), "4096", Live, Encodings, "Bytes of a stream node; 0 for no limit.";
+        busy_reply_threshold: u64 = "busy-reply-threshold" | "lua-time-limit", Int(0, LONG), "5000", Live, Keyspace, "Milliseconds a script may run before other clients are answered BUSY; 0 for no limit.";
         stream_node_max_entries: usize = "stream-node-max-entries", Int(0, LONG), "100", Live, Encodings, "Entries of a stream node; 0 for no limit.";
     }
     absent {
@@ -531,11 +534,8 @@ settings! {
         "cluster-node-timeout", Int(0, LONG), "15000", Later;
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
-        "busy-reply-threshold" | "lua-time-limit", Int(0, LONG), "5000", Later;
         "tls-port", Int(0, 65535), "0", Later;
         "tracking-table-max-keys", Int(0, LONG), "1000000", Later;
-        "latency-tracking", YesNo, "no", Later;
-        "latency-tracking-info-percentiles", List, "50 99 99.9", Later;
         "enable-protected-configs", Choice(Allowed::WORDS), "no", Later;
         "enable-module-command", Choice(Allowed::WORDS), "no", Later;
 

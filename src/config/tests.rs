@@ -267,7 +267,9 @@ fn settings_of_absent_features_take_only_their_default() {
     let quiet = [("appendonly", "no"), ("save", ""), ("maxmemory", "0"), ("activerehashing", "no")];
     assert_eq!(set(&settings, &quiet), Ok(()));
     assert_eq!(get(&settings, "activerehashing"), "no");
-    for pair in [("appendonly", "yes"), ("save", "900 1"), ("maxmemory", "1gb"), ("maxmemory", "x")] {
+    for pair in
+        [("appendonly", "yes"), ("save", "900 1"), ("maxmemory-clients", "1gb"), ("maxmemory-clients", "x")]
+    {
         let line = format!(
             "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable config",
             pair.0

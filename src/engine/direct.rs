@@ -136,6 +136,14 @@ impl Engine {
         session
     }
 
+    /// A session for what a script does on behalf of a client: what it selects there stays there.
+    #[cfg(feature = "script")]
+    pub(crate) fn session_inside(&self, session: &Session) -> Session {
+        let mut inside = Session::new(Arc::clone(&session.client), session.authenticated);
+        (inside.db, inside.no_touch) = (session.db, session.no_touch);
+        inside
+    }
+
     /// The result of a session's wait as a value once it has ended.
     pub(crate) fn take_end(&self, session: &Session, waiter: &super::Waiter) -> Option<super::Ended> {
         let ended = self.finish(waiter)?;

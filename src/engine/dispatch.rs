@@ -8,7 +8,7 @@ use super::acl::Context;
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
 use super::session::{ReplyMode, Session};
-use super::{Engine, Reach};
+use super::{Engine, Pump, Reach};
 use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
@@ -46,6 +46,8 @@ pub struct Batch<'e> {
     commands: u64,
     /// The row of the last command.
     last: Option<&'static Entry>,
+    /// Who looks after other clients while a script runs.
+    pump: Option<&'e mut (dyn Pump + 'e)>,
 }
 
 impl<'e> Batch<'e> {
@@ -54,7 +56,14 @@ impl<'e> Batch<'e> {
     pub fn new(engine: &'e Engine) -> Self {
         let now_ms = engine.clock().now_ms();
         engine.stats().sample_rate(engine, now_ms);
-        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None }
+        Self { engine, held: None, held_for: 0, now_ms, commands: 0, last: None, pump: None }
+    }
+
+    /// Has somebody look after other clients while a script of this batch runs.
+    #[must_use]
+    pub fn pumped(mut self, pump: &'e mut (dyn Pump + 'e)) -> Self {
+        self.pump = Some(pump);
+        self
     }
 
     /// The time of its commands, Unix ms.
@@ -80,10 +89,20 @@ impl<'e> Batch<'e> {
                     return Flow::Later(self.engine.pause_client(session));
                 }
                 self.commands += 1;
-                let watch = (self.commands % SAMPLE == 1).then(Stopwatch::start);
+                let is_sample = self.commands % SAMPLE == 1;
+                let is_timed = self.engine.timing().takes(entry, argv.len());
+                let watch = (is_sample || is_timed).then(Stopwatch::start);
                 let ran = self.run(entry, session, argv, out);
                 if let Some(watch) = watch {
-                    self.engine.stats().note_time(entry.id, watch.elapsed());
+                    let took = watch.elapsed();
+                    // Calls with many arguments alone would not be a sample.
+                    if is_sample || entry.may_be_slow {
+                        self.engine.stats().note_time(entry.id, took);
+                    }
+                    // What waits has not run yet.
+                    if is_timed && !matches!(ran, Ok(Flow::Wait(_))) {
+                        self.engine.note_duration(session, entry, argv, took);
+                    }
                 }
                 match ran {
                     Ok(flow) => (Some(entry), flow, Ok(())),
@@ -144,8 +163,8 @@ impl<'e> Batch<'e> {
     fn refuse(&self, session: &mut Session, entry: Option<&Entry>, error: CommandError) -> CommandError {
         session.note_refused();
         match entry {
-            Some(entry) if entry.full_name == "exec" && session.transaction.is_some() => {
-                // The transaction is over, as EXEC would have ended it.
+            Some(entry) if entry.full_name == "exec" => {
+                // A transaction is over, as EXEC would have ended it; there may be none.
                 let _ = self.engine.discard(session);
                 let text = error.to_string();
                 let reason = text.strip_prefix("ERR ").unwrap_or(&text);
@@ -181,6 +200,8 @@ impl<'e> Batch<'e> {
             CommandError::NoAuth
         } else if let Err(denied) = self.engine.may_run(session, entry, argv) {
             denied
+        } else if self.engine.busy().is_slow() && !is_allowed_while_busy(entry, session) {
+            self.engine.busy().refusal()
         } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
             CommandError::OutOfMemory
         } else {
@@ -230,7 +251,7 @@ impl<'e> Batch<'e> {
                 let at = command.key_at(argv);
                 let (index, key) = self.engine.router().route(argv.get(at).copied().unwrap_or_default());
                 let mut args = Args::behind(argv, at);
-                let guard = self.hold(index);
+                let guard = self.hold(index)?;
                 guard.stats.calls[entry.id] += 1;
                 if guard.waiters.fill_reaches_beyond(key.bytes) && command.flags.has(Flag::Write) {
                     self.leave();
@@ -256,13 +277,13 @@ impl<'e> Batch<'e> {
                 result.map(|()| Flow::Done)
             }
             Run::Keys(function) => {
-                let mut entered = self.enter(entry, argv, view);
+                let mut entered = self.enter(entry, argv, view)?;
                 let result = function(&mut entered, &mut Args::new(argv), out);
                 entered.leave();
                 result.map(|()| Flow::Done)
             }
             Run::Wait(function) => {
-                let mut entered = self.enter(entry, argv, view);
+                let mut entered = self.enter(entry, argv, view)?;
                 let result = function(&mut entered, &mut Args::new(argv), out);
                 let flow = match result {
                     Ok(Some(wait)) => {
@@ -280,32 +301,37 @@ impl<'e> Batch<'e> {
                 self.leave();
                 self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
                 let mut args = Args::behind(argv, entry.name_args() - 1);
-                function(session, &mut Reach::outside(self.engine), &mut args, out).map(|()| Flow::Done)
+                let pump = match &mut self.pump {
+                    Some(pump) => Some(&mut **pump as _),
+                    None => None,
+                };
+                let mut reach = Reach::pumped(self.engine, pump);
+                function(session, &mut reach, &mut args, out).map(|()| Flow::Done)
             }
             Run::Container => Err(CommandError::WrongArity(entry.full_name)),
         }
     }
 
     /// Enters the shards of a command's keys, or all of them where its row has none.
-    fn enter(&mut self, entry: &Entry, argv: &[&[u8]], view: View) -> Entered<'e> {
+    fn enter(&mut self, entry: &Entry, argv: &[&[u8]], view: View) -> Result<Entered<'e>, CommandError> {
         self.leave();
         self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
         let command = entry.command;
         if matches!(command.keys, Keys::None) || command.flags.has(Flag::TouchesAll) {
-            return Entered::enter_all(self.engine, view);
+            return Entered::try_enter_all(self.engine, view);
         }
         let keys = || command.keys.positions(argv).filter_map(|at| argv.get(at).copied());
         if command.flags.has(Flag::Write) {
-            self.engine.enter_to_write(keys, view)
+            self.engine.try_enter_to_write(keys, view)
         } else {
             let router = self.engine.router();
-            Entered::enter(self.engine, keys().map(|key| router.route(key).0).collect(), view)
+            Entered::try_enter(self.engine, keys().map(|key| router.route(key).0).collect(), view)
         }
     }
 
     /// The shard of this number, entered now or still.
     #[inline]
-    fn hold(&mut self, index: usize) -> &mut Guard<'e> {
+    fn hold(&mut self, index: usize) -> Result<&mut Guard<'e>, CommandError> {
         let same = matches!(&self.held, Some((held, _)) if *held == index);
         if !same || self.held_for >= HOLD_MAX {
             // Left before the next is entered: one held shard at a time needs no order.
@@ -313,8 +339,10 @@ impl<'e> Batch<'e> {
             self.held_for = 0;
         }
         self.held_for += 1;
-        let engine = self.engine;
-        &mut self.held.get_or_insert_with(|| (index, engine.door(index).enter())).1
+        match &mut self.held {
+            Some((_, guard)) => Ok(guard),
+            held => Ok(&mut held.insert((index, self.engine.enter_unless_busy(index)?)).1),
+        }
     }
 
     /// Leaves the held shard after serving whom it has something for.
@@ -368,19 +396,22 @@ impl Engine {
     }
 
     /// Enters the shards of keys that are to be written, and those that serving whoever waits for one of them takes.
-    pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
+    ///
+    /// # Errors
+    /// `BUSY`: a script has them, and is slow.
+    fn try_enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
         &self,
         keys: impl Fn() -> K,
         view: View,
-    ) -> Entered<'_> {
+    ) -> Result<Entered<'_>, CommandError> {
         let shard_of = |key: &[u8]| self.router().route(key).0;
         let mut shards: SmallVec<[usize; 8]> = keys().map(shard_of).collect();
         // Another shard may lie before these, and nobody goes back: so they are left, and entered anew together. Those
         // who wait may be others by then; after the second time they are not asked again.
         for _ in 0..2 {
-            let mut entered = Entered::enter(self, shards.clone(), view);
+            let mut entered = Entered::try_enter(self, shards.clone(), view)?;
             if !entered.shards().any(|shard| shard.waiters.reach_beyond()) {
-                return entered;
+                return Ok(entered);
             }
             let entered_len = shards.len();
             for key in keys() {
@@ -390,16 +421,40 @@ impl Engine {
                 }
                 let Some(others) = shard.waiters.fill_reach(key) else {
                     drop(entered);
-                    return Entered::enter_all(self, view);
+                    return Entered::try_enter_all(self, view);
                 };
                 shards.extend(others);
             }
             if shards.iter().skip(entered_len).all(|&shard| entered.holds(shard)) {
-                return entered;
+                return Ok(entered);
             }
         }
-        Entered::enter_all(self, view)
+        Entered::try_enter_all(self, view)
     }
+
+    /// The same for those who wait for a script as long as it takes.
+    pub(super) fn enter_to_write<'k, K: Iterator<Item = &'k [u8]>>(
+        &self,
+        keys: impl Fn() -> K,
+        view: View,
+    ) -> Entered<'_> {
+        loop {
+            if let Ok(entered) = self.try_enter_to_write(&keys, view) {
+                return entered;
+            }
+            // A slow script has them. Its end lets us in here, and then the others are tried again.
+            drop(self.door(0).enter());
+        }
+    }
+}
+
+/// Whether a command runs while a script is slow. Its flag says so; but what a client watches stands in the shards.
+#[cold]
+fn is_allowed_while_busy(entry: &Entry, session: &Session) -> bool {
+    let concerns_watching = matches!(entry.full_name, "discard" | "reset" | "unwatch");
+    entry.command.flags.has(Flag::AllowBusy)
+        && entry.full_name != "watch"
+        && !(concerns_watching && session.watching.is_some())
 }
 
 /// What a command does: for `EXEC`, what any of its commands does.

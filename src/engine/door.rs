@@ -15,6 +15,7 @@ use super::Engine;
 use super::blocking::Waiter;
 use super::memory::Memory;
 use super::reach::Later;
+use crate::command::error::CommandError;
 use crate::shard::{Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -24,6 +25,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A shard behind its door, alone on its cache lines so that neighbours do not slow each other down.
 #[derive(Debug)]
@@ -56,7 +58,25 @@ impl Door {
     /// If an earlier caller panicked inside.
     #[inline]
     pub(crate) fn enter(&self) -> Guard<'_> {
-        let shard = self.shard.lock();
+        self.entered(self.shard.lock())
+    }
+
+    /// Enters the shard if nobody is inside.
+    #[inline]
+    fn enter_at_once(&self) -> Option<Guard<'_>> {
+        self.shard.try_lock().map(|shard| self.entered(shard))
+    }
+
+    /// Enters the shard if that is possible within this time.
+    ///
+    /// # Panics
+    /// If an earlier caller panicked inside.
+    fn enter_within(&self, time: Duration) -> Option<Guard<'_>> {
+        self.shard.try_lock_for(time).map(|shard| self.entered(shard))
+    }
+
+    #[inline]
+    fn entered<'e>(&'e self, shard: MutexGuard<'e, Shard>) -> Guard<'e> {
         if self.poisoned.load(Ordering::Relaxed) {
             poisoned();
         }
@@ -109,6 +129,43 @@ impl DerefMut for Guard<'_> {
     }
 }
 
+/// How long somebody waits for a shard before he looks whether a script has it.
+const LOOK_UP: Duration = Duration::from_millis(5);
+
+impl Engine {
+    /// Enters a shard, unless a slow script has it.
+    ///
+    /// # Errors
+    /// `BUSY`: a script has it, and is slow.
+    #[inline]
+    pub(super) fn enter_unless_busy(&self, index: usize) -> Result<Guard<'_>, CommandError> {
+        match self.door(index).enter_at_once() {
+            Some(guard) => Ok(guard),
+            None => self.wait_unless_busy(index),
+        }
+    }
+
+    /// Visits one shard after another, unless a slow script has them.
+    ///
+    /// # Errors
+    /// `BUSY`: a script has one, and is slow.
+    pub(super) fn each_shard_unless_busy(&self, mut visit: impl FnMut(&Shard)) -> Result<(), CommandError> {
+        (0..self.doors().len()).try_for_each(|index| self.enter_unless_busy(index).map(|shard| visit(&shard)))
+    }
+
+    #[cold]
+    fn wait_unless_busy(&self, index: usize) -> Result<Guard<'_>, CommandError> {
+        loop {
+            if self.busy().is_slow() {
+                return Err(self.busy().refusal());
+            }
+            if let Some(guard) = self.door(index).enter_within(LOOK_UP) {
+                return Ok(guard);
+            }
+        }
+    }
+}
+
 /// Shards that a command has entered, and the view of its client on them.
 pub struct Entered<'e> {
     engine: &'e Engine,
@@ -152,6 +209,33 @@ impl<'e> Entered<'e> {
     pub(crate) fn enter_all(engine: &'e Engine, view: View) -> Self {
         let guards = engine.doors().iter().map(Door::enter).enumerate().collect();
         Self::over(engine, guards, view)
+    }
+
+    /// Enters the shards of these numbers, unless a slow script has them.
+    ///
+    /// # Errors
+    /// `BUSY`: a script has them, and is slow.
+    pub(super) fn try_enter(
+        engine: &'e Engine,
+        mut shards: SmallVec<[usize; 8]>,
+        view: View,
+    ) -> Result<Self, CommandError> {
+        shards.sort_unstable();
+        shards.dedup();
+        let guards: Result<_, CommandError> =
+            shards.into_iter().map(|index| Ok((index, engine.enter_unless_busy(index)?))).collect();
+        Ok(Self::over(engine, guards?, view))
+    }
+
+    /// Enters every shard, unless a slow script has them.
+    ///
+    /// # Errors
+    /// `BUSY`: a script has them, and is slow.
+    pub(super) fn try_enter_all(engine: &'e Engine, view: View) -> Result<Self, CommandError> {
+        let all = 0..engine.doors().len();
+        let guards: Result<_, CommandError> =
+            all.map(|index| Ok((index, engine.enter_unless_busy(index)?))).collect();
+        Ok(Self::over(engine, guards?, view))
     }
 
     /// Takes over a shard that is entered already.

@@ -8,33 +8,42 @@
 
 pub mod acl;
 pub mod blocking;
+mod busy;
 mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+mod latency;
 mod memory;
 mod pause;
 mod reach;
 mod route;
 mod session;
+mod slowlog;
 mod stats;
 mod transaction;
 mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
+pub use busy::{Busy, Pump, Running as BusyScript};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
+pub use latency::{Distribution, Event, Latency, Sample};
 pub use pause::{Pause, PauseKind};
 pub use reach::Reach;
 pub use route::{Router, tag};
 pub use session::{Client, Labels, Peer, ReplyMode, Session};
+pub use slowlog::{SlowEntry, SlowLog};
 pub use stats::{CommandStats, Rates, Stats, Totals};
 pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
+#[cfg(feature = "script")]
+pub(crate) use transaction::run_inside;
 
 use acl::Acl;
+use slowlog::Timing;
 
 use crate::clock::Clock;
 use crate::command::table::TABLE;
@@ -56,6 +65,9 @@ pub struct Engine {
     clock: Clock,
     settings: Arc<Settings>,
     acl: Acl,
+    timing: Timing,
+    slowlog: SlowLog,
+    latency: Latency,
     stats: Stats,
     cycles: Arc<Cycles>,
     clients: DashMap<u64, Arc<Client>>,
@@ -63,6 +75,9 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
+    busy: Busy,
+    #[cfg(feature = "script")]
+    scripts: crate::script::Scripts,
     databases: usize,
     /// Keys the hash function of large collections.
     dict_seed: (u64, u64),
@@ -111,6 +126,9 @@ impl Engine {
             started_ms: clock.now_ms(),
             clock,
             acl,
+            timing: Timing::of(&settings),
+            slowlog: SlowLog::default(),
+            latency: Latency::default(),
             stats: Stats::default(),
             cycles: Arc::default(),
             clients: DashMap::new(),
@@ -118,6 +136,9 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
+            busy: Busy::default(),
+            #[cfg(feature = "script")]
+            scripts: crate::script::Scripts::default(),
             databases,
             dict_seed,
             run_id: run_id[..40].to_owned(),
@@ -131,6 +152,10 @@ impl Engine {
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, name| {
             if let Some(engine) = weak.upgrade() {
+                if name == "latency-tracking-info-percentiles" {
+                    latency::percentiles(&settings.latency_tracking_info_percentiles())?;
+                }
+                engine.timing.follow(settings);
                 if name == "requirepass" {
                     engine.acl.follow_password();
                 }
@@ -182,6 +207,24 @@ impl Engine {
         &self.acl
     }
 
+    /// Commands that took long.
+    #[must_use]
+    pub fn slowlog(&self) -> &SlowLog {
+        &self.slowlog
+    }
+
+    /// Events that took long, and how the times of commands are distributed.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Which commands are timed.
+    #[inline]
+    fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
     /// Counters.
     #[must_use]
     #[inline]
@@ -206,6 +249,20 @@ impl Engine {
     #[inline]
     pub fn pause(&self) -> &Pause {
         &self.pause
+    }
+
+    /// The script that runs, if any.
+    #[must_use]
+    #[inline]
+    pub fn busy(&self) -> &Busy {
+        &self.busy
+    }
+
+    /// Scripts and functions.
+    #[cfg(feature = "script")]
+    #[must_use]
+    pub fn scripts(&self) -> &crate::script::Scripts {
+        &self.scripts
     }
 
     /// How many databases there are.

@@ -6,8 +6,12 @@
 //!
 //! **Invariant:** inside, all shards are entered.
 
+#[cfg(feature = "script")]
+use super::View;
 use super::door::Entered;
-use super::{Client, Engine};
+use super::{Client, Engine, Pump};
+#[cfg(feature = "script")]
+use crate::command::error::CommandError;
 use crate::shard::Shard;
 use std::cell::Cell;
 use std::ops::Deref;
@@ -19,6 +23,7 @@ use std::sync::atomic::Ordering;
 pub struct Reach<'a, 'e> {
     engine: &'e Engine,
     entered: Option<&'a mut Entered<'e>>,
+    pump: Option<&'a mut (dyn Pump + 'a)>,
 }
 
 /// Something to be done once the shards are left.
@@ -28,12 +33,17 @@ impl<'a, 'e> Reach<'a, 'e> {
     /// With no shard entered.
     #[must_use]
     pub fn outside(engine: &'e Engine) -> Self {
-        Self { engine, entered: None }
+        Self { engine, entered: None, pump: None }
+    }
+
+    /// The same, with somebody who looks after other clients while a script runs.
+    pub(super) fn pumped(engine: &'e Engine, pump: Option<&'a mut (dyn Pump + 'a)>) -> Self {
+        Self { engine, entered: None, pump }
     }
 
     /// With all shards entered.
     pub(crate) fn inside(entered: &'a mut Entered<'e>) -> Self {
-        Self { engine: entered.engine(), entered: Some(entered) }
+        Self { engine: entered.engine(), entered: Some(entered), pump: None }
     }
 
     /// The engine itself, for what enters no shard.
@@ -67,6 +77,38 @@ impl<'a, 'e> Reach<'a, 'e> {
                 result
             }
         }
+    }
+
+    /// Gives `f` all shards at one moment for a script, and who looks after other clients meanwhile.
+    ///
+    /// # Errors
+    /// `BUSY` where another script has them, and is slow.
+    #[cfg(feature = "script")]
+    pub(crate) fn inside_all<R>(
+        &mut self,
+        db: usize,
+        f: impl for<'p> FnOnce(&'p mut Entered<'e>, Option<&'p mut (dyn Pump + 'p)>) -> R,
+    ) -> Result<R, CommandError> {
+        match &mut self.entered {
+            Some(entered) => Ok(entered.through(db, |entered| f(entered, None))),
+            None => {
+                let view = View { db, now_ms: self.engine.clock().now_ms(), no_touch: true };
+                let mut entered = Entered::try_enter_all(self.engine, view)?;
+                let pump = match &mut self.pump {
+                    Some(pump) => Some(&mut **pump as _),
+                    None => None,
+                };
+                let result = inside(|| f(&mut entered, pump));
+                entered.leave();
+                Ok(result)
+            }
+        }
+    }
+
+    /// Whether memory is used up; from outside, room is made where it can be.
+    #[cfg(feature = "script")]
+    pub(crate) fn is_out_of_memory_now(&self) -> bool {
+        if self.is_inside() { self.engine.is_out_of_memory() } else { self.engine.make_room().is_err() }
     }
 
     /// Does something that enters shards: now, or once those that are entered are left.

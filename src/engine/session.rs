@@ -212,6 +212,12 @@ impl Session {
         }
     }
 
+    /// Whether it watches keys.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        self.watching.is_some()
+    }
+
     /// Selects a database that exists.
     pub fn select(&mut self, db: usize) {
         self.db = db;

@@ -140,7 +140,7 @@ impl Default for Stats {
 }
 
 impl Stats {
-    pub(super) fn note_error(&self, command: Option<usize>, error: &CommandError) {
+    pub(crate) fn note_error(&self, command: Option<usize>, error: &CommandError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         if let Some(failed) = command.and_then(|id| self.failed.get(id)) {
             failed.fetch_add(1, Ordering::Relaxed);
@@ -183,11 +183,20 @@ impl Stats {
 
     #[cold]
     fn take_sample(&self, engine: &Engine, now_ms: u64) {
-        let sample = self.sample(now_ms, Reach::outside(engine).commands_total());
-        if self.samples.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEMORY_PERIOD) {
-            // The engine keeps the most it has shown.
-            let _ = engine.memory_bytes();
+        let with_memory = self.samples.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEMORY_PERIOD);
+        let mut commands: u64 = self.calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
+        let mut used = 0;
+        let visited = engine.each_shard_unless_busy(|shard| {
+            commands += shard.stats.calls.iter().sum::<u64>();
+            if with_memory {
+                used += shard.used_bytes();
+            }
+        });
+        if visited.is_err() {
+            return;
         }
+        engine.memory_peak.fetch_max(used, Ordering::Relaxed);
+        let sample = self.sample(now_ms, commands);
         let mut rates = self.rates.lock();
         if rates.len() == RATE_SAMPLES {
             rates.pop_front();
@@ -330,6 +339,7 @@ impl Reach<'_, '_> {
         for reason in [Reason::Command, Reason::Key, Reason::Channel, Reason::Auth] {
             self.acl().log().denied(reason).store(0, Ordering::Relaxed);
         }
+        self.latency().reset_distributions();
         stats.error_codes.clear();
         stats.rates.lock().clear();
     }

@@ -11,6 +11,7 @@ use super::acl::Context;
 use super::door::{Entered, View};
 use super::reach;
 use super::{Engine, Reach, Session};
+use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, Flags, Keys, Run};
@@ -262,7 +263,11 @@ impl Engine {
                     self.note_denied(session, &argv, Context::Multi, &denied);
                     denied.error_in_exec()
                 });
+                let watch = self.timing().takes(entry, argv.len()).then(Stopwatch::start);
                 let result = allowed.and_then(|()| run_inside(&mut entered, entry, session, &argv, out));
+                if let Some(watch) = watch {
+                    self.note_duration(session, entry, &argv, watch.elapsed());
+                }
                 if let Err(error) = result {
                     out.rollback(mark);
                     self.stats().note_error(Some(entry.id), &error);

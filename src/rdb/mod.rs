@@ -138,7 +138,7 @@ impl<'a> Payload<'a> {
         let (body, footer) = bytes.split_at(body_len);
         let [v0, v1, sum @ ..] = footer else { return Err(Refused::Footer) };
         let version = u16::from_le_bytes([*v0, *v1]);
-        if !(1..=VERSION_OF_REDIS_MAX).contains(&version) && version != VERSION_OF_VALKEY {
+        if !is_readable(version) {
             return Err(Refused::Footer);
         }
         if crc64(crc64(0, body), &[*v0, *v1]).to_le_bytes() != sum {
@@ -148,6 +148,12 @@ impl<'a> Payload<'a> {
         let form = Form::of(body.byte()?, version).ok_or(body.corrupt("a value is of a known type"))?;
         Ok(Self { form, body })
     }
+}
+
+/// Whether a payload of this version can be read.
+#[must_use]
+pub fn is_readable(version: u16) -> bool {
+    (1..=VERSION_OF_REDIS_MAX).contains(&version) || version == VERSION_OF_VALKEY
 }
 
 /// Why a payload is not taken.

@@ -18,7 +18,7 @@
 use super::event_loop::{Inbox, Message};
 use super::listen::Stream;
 use crate::config::OutputLimit;
-use crate::engine::{Batch, Engine, Flow, Notify, Session, Waiter};
+use crate::engine::{Batch, Engine, Flow, Notify, Pump, Session, Waiter};
 use crate::wire::{Limits, Output, Parsed, RequestParser};
 use mio::Token;
 use parking_lot::Mutex;
@@ -42,6 +42,20 @@ pub(super) struct Shared {
     pub spare: Vec<Output>,
     pub counts: Counts,
 }
+
+impl Shared {
+    pub(super) fn new(engine: &Arc<Engine>) -> Self {
+        Self {
+            engine: Arc::clone(engine),
+            read: vec![0; READ_BYTES].into_boxed_slice(),
+            spare: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// What one read takes at most.
+const READ_BYTES: usize = 64 * 1024;
 
 /// Outputs that a loop keeps, and the memory that one of them may have.
 const SPARE_MAX: usize = 128;
@@ -165,6 +179,16 @@ impl Connection {
         self.waiter.is_none() && self.session.client.active_ms.load(Ordering::Relaxed) < before_ms
     }
 
+    /// Whether it has to enter shards before it runs anything: what it waited for has come.
+    pub(super) fn takes_delivery(&self) -> bool {
+        self.waiter.as_ref().is_some_and(|waiter| waiter.has_ended())
+    }
+
+    /// Whether its end concerns shards.
+    pub(super) fn holds_places(&self) -> bool {
+        self.waiter.is_some() || self.session.is_watching()
+    }
+
     /// Whether replies are still on their way.
     pub(super) fn has_output(&self) -> bool {
         !self.out.is_empty()
@@ -180,15 +204,15 @@ impl Connection {
     }
 
     /// Does what can be done now; see the module's text.
-    pub(super) fn drive(&mut self, shared: &mut Shared) -> Next {
-        match self.try_drive(shared) {
+    pub(super) fn drive(&mut self, shared: &mut Shared, pump: &mut dyn Pump) -> Next {
+        match self.try_drive(shared, pump) {
             Ok(next) => next,
             // The peer is gone; whom it concerns finds out by the connection's end.
             Err(_) => Next::Close,
         }
     }
 
-    fn try_drive(&mut self, shared: &mut Shared) -> io::Result<Next> {
+    fn try_drive(&mut self, shared: &mut Shared, pump: &mut dyn Pump) -> io::Result<Next> {
         if self.session.client.is_killed() {
             return Ok(Next::Close);
         }
@@ -205,7 +229,7 @@ impl Connection {
             self.finish_wait(shared);
         }
         if self.unparsed && !self.session.closing {
-            self.run_pending(shared);
+            self.run_pending(shared, pump);
         }
         if !self.goes_on() || !self.readable {
             return Ok(self.next());
@@ -232,7 +256,7 @@ impl Connection {
         if self.pending.len() == kept {
             // Run where it was read; only what is left is copied.
             let buffer = std::mem::take(&mut shared.read);
-            let consumed = self.run(&buffer[..end], shared);
+            let consumed = self.run(&buffer[..end], shared, pump);
             if consumed < end {
                 self.pending.clear();
                 self.pending.extend_from_slice(&buffer[consumed..end]);
@@ -245,7 +269,7 @@ impl Connection {
             shared.read = buffer;
         } else {
             self.pending.extend_from_slice(&shared.read[..read]);
-            self.run_pending(shared);
+            self.run_pending(shared, pump);
         }
         Ok(self.next())
     }
@@ -279,7 +303,7 @@ impl Connection {
     }
 
     /// Runs the requests at the front of `buf`; returns how many bytes they took.
-    fn run(&mut self, buf: &[u8], shared: &mut Shared) -> usize {
+    fn run(&mut self, buf: &[u8], shared: &mut Shared, pump: &mut dyn Pump) -> usize {
         if self.out.is_empty() {
             self.out = shared.spare.pop().unwrap_or_default();
         }
@@ -291,7 +315,7 @@ impl Connection {
             authenticated: !engine.must_authenticate(&self.session),
             ..Limits::default()
         };
-        let mut batch = Batch::new(engine);
+        let mut batch = Batch::new(engine).pumped(pump);
         let mut at = 0;
         self.unparsed = false;
         while at < buf.len() {
@@ -391,9 +415,9 @@ impl Connection {
     }
 
     /// Runs the requests in `pending`; keeps what is left of it, and no more memory than that deserves.
-    fn run_pending(&mut self, shared: &mut Shared) {
+    fn run_pending(&mut self, shared: &mut Shared, pump: &mut dyn Pump) {
         let mut pending = std::mem::take(&mut self.pending);
-        self.taken += self.run(&pending[self.taken..], shared);
+        self.taken += self.run(&pending[self.taken..], shared, pump);
         if self.taken >= pending.len() - self.taken {
             // What is moved is no more than what was consumed: a long pipeline is not moved again for each part of it.
             pending.drain(..std::mem::take(&mut self.taken));
@@ -412,11 +436,13 @@ impl Connection {
     /// Writes replies; whether all are gone.
     fn flush(&mut self, shared: &mut Shared) -> io::Result<bool> {
         while !self.out.is_empty() {
+            // The time is read before the peer has its reply, and may do something about it.
+            let now_ms = shared.engine.clock().last_ms();
             match self.out.write_to(&mut self.stream) {
                 Ok(written) => {
                     shared.counts.writes += 1;
                     shared.counts.bytes_out += written as u64;
-                    self.note_active(shared);
+                    self.session.client.active_ms.store(now_ms, Ordering::Relaxed);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_output();

@@ -11,7 +11,8 @@ use super::connection::{Connection, Next, Owner, Shared};
 use super::gather::Gather;
 use super::listen::{Listener, Stream};
 use crate::clock::Stopwatch;
-use crate::engine::{Engine, Peer};
+use crate::engine::{Engine, Peer, Pump};
+use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::Mutex;
 use std::io::{self, Write};
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const READ_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 const WAKE: Token = Token(0);
 /// Listeners have the tokens from here on, connections those behind them.
@@ -27,6 +27,8 @@ const LISTENERS: usize = 1;
 const CONNECTIONS: usize = 64;
 /// How long the end of a server waits for peers to take their replies.
 const STOP_BUDGET: Duration = Duration::from_secs(1);
+/// How often a connection that a slow script keeps from shards is looked after.
+const LATE_PAUSE: Duration = Duration::from_millis(5);
 /// How long a backlog is left alone that could not be accepted from.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -93,7 +95,15 @@ struct Place {
 pub(super) struct EventLoop {
     poll: Poll,
     inbox: Arc<Inbox>,
-    shared: Shared,
+    engine: Arc<Engine>,
+    /// What connections work with; lent to the one that is driven.
+    shared: Option<Box<Shared>>,
+    /// The same for those that are driven while that one runs a script.
+    shared_in_pump: Option<Box<Shared>>,
+    /// Connections that must not enter a shard before a slow script has ended.
+    late: Vec<Token>,
+    /// Events of the connection whose script runs: whether its end was announced.
+    missed: Vec<(Token, bool)>,
     listeners: Vec<Listener>,
     /// Listeners that could not be accepted from, and since when: no event tells when they can be again.
     stalled: Vec<(usize, Stopwatch)>,
@@ -115,16 +125,14 @@ impl EventLoop {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let inbox = Arc::new(Inbox { messages: Mutex::default(), waker, connections: AtomicUsize::new(0) });
-        let shared = Shared {
-            engine,
-            read: vec![0; READ_BYTES].into_boxed_slice(),
-            spare: Vec::new(),
-            counts: Default::default(),
-        };
         Ok(Self {
             poll,
             inbox,
-            shared,
+            shared: Some(Box::new(Shared::new(&engine))),
+            engine,
+            shared_in_pump: None,
+            late: Vec::new(),
+            missed: Vec::new(),
             listeners: Vec::new(),
             stalled: Vec::new(),
             places: Vec::new(),
@@ -182,24 +190,11 @@ impl EventLoop {
                 }
             }
             gather.after_poll(events.iter().count());
-            for token in std::mem::take(&mut self.again) {
+            for token in std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.late)) {
                 self.drive(token);
             }
             for event in &events {
-                match event.token() {
-                    WAKE => {}
-                    Token(number) if number < CONNECTIONS => self.accept(number - LISTENERS),
-                    token => {
-                        if let Some(connection) = self.connection(token) {
-                            if event.is_read_closed() || event.is_error() {
-                                connection.note_ended();
-                            } else if event.is_readable() {
-                                connection.note_readable();
-                            }
-                        }
-                        self.drive(token);
-                    }
-                }
+                self.attend(event);
             }
             // After the sockets: a connection that has just closed takes no delivery.
             self.read_inbox();
@@ -207,7 +202,7 @@ impl EventLoop {
             self.write();
             self.sweep();
             self.spread();
-            self.shared.counts.settle(&self.shared.engine);
+            self.settle();
         }
         self.finish(&mut events);
     }
@@ -216,7 +211,10 @@ impl EventLoop {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let settings = self.shared.engine.settings();
+        let settings = self.engine.settings();
+        if !self.late.is_empty() {
+            return Some(LATE_PAUSE);
+        }
         if !self.stalled.is_empty() {
             return Some(ACCEPT_PAUSE);
         }
@@ -242,18 +240,67 @@ impl EventLoop {
         if place.generation == generation { place.connection.as_deref_mut() } else { None }
     }
 
+    /// Does what an event asks for.
+    fn attend(&mut self, event: &Event) {
+        match event.token() {
+            WAKE => {}
+            Token(number) if number < CONNECTIONS => self.accept(number - LISTENERS),
+            token => {
+                let ended = event.is_read_closed() || event.is_error();
+                match self.connection(token) {
+                    Some(connection) if ended => connection.note_ended(),
+                    Some(connection) if event.is_readable() => connection.note_readable(),
+                    Some(_) => {}
+                    None if ended || event.is_readable() => self.missed.push((token, ended)),
+                    None => {}
+                }
+                self.drive(token);
+            }
+        }
+    }
+
     fn drive(&mut self, token: Token) {
         let (index, generation) = split(token);
         let Some(place) = self.places.get_mut(index) else { return };
         if place.generation != generation {
             return;
         }
-        let Some(connection) = place.connection.as_deref_mut() else { return };
-        match connection.drive(&mut self.shared) {
+        // Taken out of its place: a script of its own may have the loop look after the others.
+        let Some(mut connection) = place.connection.take() else { return };
+        if connection.takes_delivery() && self.engine.busy().is_slow() {
+            place.connection = Some(connection);
+            self.late.push(token);
+            return;
+        }
+        let Some(mut shared) = self.shared.take() else { return };
+        let next = connection.drive(&mut shared, self);
+        self.shared = Some(shared);
+        if let Some(place) = self.places.get_mut(index) {
+            place.connection = Some(connection);
+        }
+        if !self.missed.is_empty() {
+            self.catch_up();
+        }
+        match next {
             Next::Wait => {}
             Next::Write => self.writes.push(token),
             Next::Again => self.again.push(token),
             Next::Close => self.close(token),
+        }
+    }
+
+    /// Looks after what happened to a connection while its script ran.
+    #[cold]
+    fn catch_up(&mut self) {
+        for (token, ended) in std::mem::take(&mut self.missed) {
+            if let Some(connection) = self.connection(token) {
+                if ended {
+                    connection.note_ended();
+                } else {
+                    connection.note_readable();
+                }
+                self.again.push(token);
+            }
         }
     }
 
@@ -264,10 +311,11 @@ impl EventLoop {
             let (index, generation) = split(token);
             let Some(place) = self.places.get_mut(index) else { continue };
             let Some(connection) = place.connection.as_deref_mut() else { continue };
+            let Some(shared) = self.shared.as_deref_mut() else { continue };
             if place.generation != generation {
                 continue;
             }
-            match connection.write_out(&mut self.shared) {
+            match connection.write_out(shared) {
                 Next::Wait | Next::Write => {}
                 Next::Again => self.again.push(token),
                 Next::Close => self.close(token),
@@ -277,12 +325,15 @@ impl EventLoop {
     }
 
     fn close(&mut self, token: Token) {
+        if self.engine.busy().is_slow() && self.connection(token).is_some_and(|one| one.holds_places()) {
+            return self.late.push(token);
+        }
         let Some(mut connection) = self.remove(token) else { return };
         // The socket closes with its value, whatever the poll says.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
         self.balance.total.fetch_sub(1, Ordering::Relaxed);
-        self.shared.engine.disconnect(&mut connection.session);
+        self.engine.disconnect(&mut connection.session);
     }
 
     fn remove(&mut self, token: Token) -> Option<Box<Connection>> {
@@ -294,10 +345,16 @@ impl EventLoop {
         Some(connection)
     }
 
+    fn settle(&mut self) {
+        for shared in [&mut self.shared, &mut self.shared_in_pump].into_iter().flatten() {
+            shared.counts.settle(&self.engine);
+        }
+    }
+
     // ---- Accepting ------------------------------------------------------------------------------------------
 
     fn accept(&mut self, number: usize) {
-        let keepalive = self.shared.engine.settings().tcp_keepalive();
+        let keepalive = self.engine.settings().tcp_keepalive();
         loop {
             let Some(listener) = self.listeners.get(number) else { return };
             match listener.accept(keepalive) {
@@ -325,7 +382,7 @@ impl EventLoop {
 
     /// Refuses a connection or gives it to a loop.
     fn place(&mut self, stream: Stream, peer: Peer) {
-        let engine = &self.shared.engine;
+        let engine = &self.engine;
         let settings = engine.settings();
         if self.balance.total.load(Ordering::Relaxed) >= settings.maxclients() as usize {
             engine.stats().connections_rejected.fetch_add(1, Ordering::Relaxed);
@@ -356,7 +413,7 @@ impl EventLoop {
     fn admit(&mut self, stream: Stream, peer: Peer) {
         let token = self.reserve();
         let owner = Arc::new(Owner::new(Arc::clone(&self.inbox), token));
-        let session = self.shared.engine.connect(peer, Arc::clone(&owner) as _);
+        let session = self.engine.connect(peer, Arc::clone(&owner) as _);
         self.enter(token, Box::new(Connection::new(stream, session, owner)));
     }
 
@@ -393,7 +450,7 @@ impl EventLoop {
 
     /// Once a second: closes connections that were idle for `timeout`, and looks after slow readers.
     fn sweep(&mut self) {
-        let engine = &self.shared.engine;
+        let engine = &self.engine;
         let timeout_ms = engine.settings().timeout() * 1000;
         let soft = engine.settings().output_limit_normal().soft_bytes > 0;
         if timeout_ms == 0 && !soft {
@@ -419,7 +476,7 @@ impl EventLoop {
 
     /// Hands connections to another loop where this one is the bottleneck.
     fn spread(&mut self) {
-        if self.loops.len() < 2 || !self.load.is_high(self.shared.engine.clock().last_ms()) {
+        if self.loops.len() < 2 || !self.load.is_high(self.engine.clock().last_ms()) {
             return;
         }
         let mine = self.inbox.connections();
@@ -473,7 +530,35 @@ impl EventLoop {
         for token in tokens(&self.places) {
             self.close(token);
         }
-        self.shared.counts.settle(&self.shared.engine);
+        self.settle();
+    }
+}
+
+/// While a script runs in one of its connections, and is slow, the loop goes on with the others: they are told so, and
+/// may end it. It is inside all shards, so nothing that enters one is done here: what would is put off.
+impl Pump for EventLoop {
+    fn pump(&mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        if self.poll.poll(&mut events, Some(Duration::ZERO)).is_err() {
+            return;
+        }
+        if self.shared_in_pump.is_none() {
+            self.shared_in_pump = Some(Box::new(Shared::new(&self.engine)));
+        }
+        // The connection that runs the script has the other.
+        std::mem::swap(&mut self.shared, &mut self.shared_in_pump);
+        for token in std::mem::take(&mut self.again) {
+            self.drive(token);
+        }
+        for event in &events {
+            self.attend(event);
+        }
+        self.read_inbox();
+        self.write();
+        if self.stopping {
+            self.engine.busy().stop();
+        }
+        std::mem::swap(&mut self.shared, &mut self.shared_in_pump);
     }
 }
 

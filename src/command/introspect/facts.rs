@@ -26,7 +26,7 @@ const KEY_USES: ByName = &[
     ),
     (
         "RW access update",
-        "decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
+        "decr decrby eval evalsha fcall getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
     ),
     ("RW access update variable_flags", "bitfield set"),
     (
@@ -57,6 +57,10 @@ const KEY_USES: ByName = &[
 
 /// Remarks on key specifications, in their order. The rule: none.
 const KEY_NOTES: &[(&str, &[&str])] = &[
+    ("eval", &[WORST_WRITE]),
+    ("eval_ro", &[WORST_READ]),
+    ("fcall", &[WORST_WRITE]),
+    ("fcall_ro", &[WORST_READ]),
     ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
@@ -64,6 +68,8 @@ const KEY_NOTES: &[(&str, &[&str])] = &[
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
     ("sort_ro", &["", SORT_BY_NOTE]),
 ];
+const WORST_WRITE: &str = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE";
+const WORST_READ: &str = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS";
 const SORT_BY_NOTE: &str = "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from \
                             the content of the key we sort";
 const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear \
@@ -72,6 +78,12 @@ const SORT_STORE_NOTE: &str = "For the optional STORE keyword. It is marked 'unk
 /// Hints for clients and proxies. The rule: none.
 const TIPS: ByName = &[
     (
+        "nondeterministic_output request_policy:all_nodes response_policy:special",
+        "latency|doctor latency|graph latency|histogram latency|history latency|latest",
+    ),
+    ("request_policy:all_nodes nondeterministic_output", "slowlog|get"),
+    ("request_policy:all_nodes response_policy:agg_sum nondeterministic_output", "slowlog|len"),
+    (
         "nondeterministic_output",
         "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
          object|refcount pttl spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending \
@@ -79,23 +91,29 @@ const TIPS: ByName = &[
     ),
     (
         "nondeterministic_output_order",
-        "command command|docs command|info command|list hgetall hkeys hvals sdiff sinter smembers sunion",
+        "command command|docs command|info command|list function|list hgetall hkeys hvals sdiff sinter smembers sunion",
     ),
     (
         "nondeterministic_output request_policy:all_shards response_policy:special",
-        "info memory|doctor memory|malloc-stats memory|stats",
+        "function|stats info memory|doctor memory|malloc-stats memory|stats",
     ),
     ("nondeterministic_output request_policy:special response_policy:special", "scan"),
     ("request_policy:all_nodes response_policy:all_succeeded", ALL_NODES),
     ("request_policy:all_shards nondeterministic_output_order", "keys"),
+    ("request_policy:all_shards response_policy:agg_logical_and", "script|exists"),
+    ("request_policy:all_shards response_policy:one_succeeded", "function|kill script|kill"),
     ("request_policy:all_shards response_policy:agg_sum", "dbsize"),
-    ("request_policy:all_shards response_policy:all_succeeded", "flushall flushdb memory|purge ping"),
+    (
+        "request_policy:all_shards response_policy:all_succeeded",
+        "flushall flushdb function|delete function|flush function|load function|restore memory|purge ping",
+    ),
     ("request_policy:all_shards response_policy:special nondeterministic_output", "randomkey"),
     ("request_policy:multi_shard", "mget"),
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
     ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
 ];
-const ALL_NODES: &str = "acl|deluser acl|save acl|setuser client|setinfo client|setname config|resetstat config|rewrite config|set";
+const ALL_NODES: &str = "latency|reset slowlog|reset acl|deluser acl|save acl|setuser client|setinfo client|setname \
+                         config|resetstat config|rewrite config|set script|flush script|load";
 
 /// ACL categories besides those that follow from flags. The rule: those of the group; none for a container.
 const CATEGORIES: ByName = &[
@@ -157,6 +175,7 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
 
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    ("slowlog|get", &[("4.0.0", "Added client IP address, port and name to the reply.")]),
     (
         "acl|getuser",
         &[
@@ -280,6 +299,7 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
     ("spop", &[("3.2.0", "Added the `count` argument.")]),
     ("srandmember", &[("2.6.0", "Added the optional `count` argument.")]),
     ("srem", &[("2.4.0", "Accepts multiple `member` arguments.")]),
+    ("script|flush", &[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")]),
     ("shutdown", &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]),
     ("ttl", &[("2.8.0", "Added the -2 reply.")]),
     (
@@ -488,6 +508,7 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::Stream => Some("@stream"),
         Group::Bitmap => Some("@bitmap"),
         Group::Transactions => Some("@transaction"),
+        Group::Scripting => Some("@scripting"),
         Group::Connection => Some("@connection"),
         Group::Server => None,
     }
