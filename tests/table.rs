@@ -84,8 +84,8 @@ fn flags_do_not_contradict_each_other_or_the_way_a_command_runs() {
         let (name, command) = (entry.full_name, entry.command);
         let has = |flag| command.flags.has(flag);
         assert!(!(has(Flag::Write) && has(Flag::Read)), "{name} reads and writes");
-        // WATCH looks at no value.
-        if command.keys != Keys::None && !has(Flag::NotQueued) {
+        // WATCH looks at no value, and a script does what it does.
+        if command.keys != Keys::None && !has(Flag::NotQueued) && !has(Flag::MayReplicate) {
             assert!(has(Flag::Write) || has(Flag::Read), "{name} has keys and neither reads nor writes");
         }
         assert!(!has(Flag::DenyOom) || has(Flag::Write), "{name} takes memory and does not write");

@@ -1,6 +1,5 @@
 //! Transactions under load: what many clients do at the same time is what some order of theirs would have done.
 
-#![expect(clippy::disallowed_methods, reason = "what is tested is measured from outside")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use damselfly::config::Config;

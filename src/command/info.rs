@@ -304,22 +304,20 @@ fn memory(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("allocator_resident", &memory.resident_bytes),
     ]);
     text.bytes("total_system_memory", process::machine_bytes());
-    text.absent("0", &["used_memory_lua", "used_memory_vm_eval"]);
-    text.field("used_memory_lua_human", "0B");
-    text.absent(
-        "0",
-        &[
-            "used_memory_scripts_eval",
-            "number_of_cached_scripts",
-            "number_of_functions",
-            "number_of_libraries",
-            "used_memory_vm_functions",
-            "used_memory_vm_total",
-        ],
-    );
-    text.field("used_memory_vm_total_human", "0B");
-    text.absent("0", &["used_memory_functions", "used_memory_scripts"]);
-    text.field("used_memory_scripts_human", "0B");
+    // One Lua state holds scripts and functions, compiled.
+    let scripts = engine.script_figures();
+    text.bytes("used_memory_lua", scripts.memory_bytes as u64);
+    text.fields(&[
+        ("used_memory_vm_eval", &scripts.memory_bytes),
+        ("used_memory_scripts_eval", &0),
+        ("number_of_cached_scripts", &scripts.scripts),
+        ("number_of_functions", &scripts.functions),
+        ("number_of_libraries", &scripts.libraries),
+        ("used_memory_vm_functions", &0),
+    ]);
+    text.bytes("used_memory_vm_total", scripts.memory_bytes as u64);
+    text.field("used_memory_functions", 0);
+    text.bytes("used_memory_scripts", 0);
     text.bytes("maxmemory", engine.settings().maxmemory() as u64);
     let (pending, freed) = engine.cycles().freeing();
     text.fields(&[

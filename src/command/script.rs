@@ -86,7 +86,7 @@ const SCRIPT: &[Command] = &[
         .of(Group::Scripting, "2.6.0")
         .doc("", "Kill the script currently in execution.", "O(1)"),
     row("DEBUG", 3, &[NoScript], Keys::None, Run::Session(script_debug)).of(Group::Scripting, "3.2.0").doc(
-        "YES | SYNC | NO",
+        "<YES | SYNC | NO>",
         "Set the debug mode for executed scripts.",
         "O(1)",
     ),
@@ -227,11 +227,14 @@ struct Kind {
     read_only: bool,
 }
 
+/// Arguments in a row.
+type Slices<'a> = &'a [&'a [u8]];
+
 /// The number of keys, the keys, and the other arguments.
 fn keys_and_args<'a>(
     args: &mut Args<'a>,
     not_a_number: CommandError,
-) -> Result<(&'a [&'a [u8]], &'a [&'a [u8]]), CommandError> {
+) -> Result<(Slices<'a>, Slices<'a>), CommandError> {
     let count = args.int().map_err(|_| not_a_number)?;
     let Ok(count) = usize::try_from(count) else {
         return Err(CommandError::text("ERR Number of keys can't be negative"));
@@ -471,7 +474,7 @@ fn function_stats(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Outcome {
-    let (libraries, functions) = body::function_counts(engine);
+    let figures = engine.script_figures();
     let running = engine.busy().slow();
     if running.as_ref().is_some_and(|running| !running.is_function) {
         return Err(engine.busy().refusal());
@@ -496,9 +499,9 @@ fn function_stats(
     out.bulk(b"LUA");
     out.map(2);
     out.bulk(b"libraries_count");
-    out.int(libraries as i64);
+    out.int(figures.libraries as i64);
     out.bulk(b"functions_count");
-    out.int(functions as i64);
+    out.int(figures.functions as i64);
     Ok(())
 }
 
@@ -664,11 +667,6 @@ mod body {
         out.ok();
         Ok(())
     }
-
-    pub(super) fn function_counts(engine: &Reach<'_, '_>) -> (usize, usize) {
-        let figures = engine.scripts().figures();
-        (figures.libraries, figures.functions)
-    }
 }
 
 /// What they do where Lua was left out.
@@ -745,9 +743,5 @@ mod body {
         _: &mut dyn Sink,
     ) -> Outcome {
         Err(ABSENT)
-    }
-
-    pub(super) fn function_counts(_: &Reach<'_, '_>) -> (usize, usize) {
-        (0, 0)
     }
 }

@@ -49,6 +49,19 @@ pub struct Running {
     pub time: Duration,
 }
 
+/// Figures of scripts and functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScriptFigures {
+    /// Bytes that the Lua state takes.
+    pub memory_bytes: usize,
+    /// Scripts that `EVALSHA` finds.
+    pub scripts: usize,
+    /// Libraries of functions.
+    pub libraries: usize,
+    /// Functions in them.
+    pub functions: usize,
+}
+
 impl Busy {
     /// Whether a script is slow, so that commands are refused. One load.
     #[inline]
@@ -57,46 +70,9 @@ impl Busy {
         self.slow.load(Ordering::Acquire)
     }
 
-    /// Notes that a script begins. Its thread is inside all shards, so it is the only one.
-    pub(crate) fn begin(&self) {
-        self.wrote.store(false, Ordering::Relaxed);
-        self.killed.store(false, Ordering::Relaxed);
-        self.running.store(true, Ordering::Release);
-    }
-
-    /// Notes that it has ended.
-    pub(crate) fn end(&self) {
-        self.running.store(false, Ordering::Release);
-        if self.slow.swap(false, Ordering::AcqRel) {
-            *self.about.lock() = None;
-        }
-    }
-
-    /// Notes that it writes.
-    #[inline]
-    pub(crate) fn note_write(&self) {
-        self.wrote.store(true, Ordering::Relaxed);
-    }
-
-    /// Notes that it is slow, or slow still.
-    pub(crate) fn note_slow(&self, time: Duration, about: impl FnOnce() -> Running) {
-        let mut slot = self.about.lock();
-        match &mut *slot {
-            Some(running) => running.time = time,
-            None => *slot = Some(about()),
-        }
-        drop(slot);
-        self.slow.store(true, Ordering::Release);
-    }
-
     /// Has it end even if it has written: the server ends.
     pub fn stop(&self) {
         self.killed.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody wants it to end.
-    pub(crate) fn is_killed(&self) -> bool {
-        self.killed.load(Ordering::Relaxed)
     }
 
     /// The slow script.
@@ -137,5 +113,46 @@ impl Busy {
         }
         self.killed.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// For the thread that runs the script.
+#[cfg(feature = "script")]
+impl Busy {
+    /// Notes that a script begins. Its thread is inside all shards, so it is the only one.
+    pub(crate) fn begin(&self) {
+        self.wrote.store(false, Ordering::Relaxed);
+        self.killed.store(false, Ordering::Relaxed);
+        self.running.store(true, Ordering::Release);
+    }
+
+    /// Notes that it has ended.
+    pub(crate) fn end(&self) {
+        self.running.store(false, Ordering::Release);
+        if self.slow.swap(false, Ordering::AcqRel) {
+            *self.about.lock() = None;
+        }
+    }
+
+    /// Notes that it writes.
+    #[inline]
+    pub(crate) fn note_write(&self) {
+        self.wrote.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that it is slow, or slow still.
+    pub(crate) fn note_slow(&self, time: Duration, about: impl FnOnce() -> Running) {
+        let mut slot = self.about.lock();
+        match &mut *slot {
+            Some(running) => running.time = time,
+            None => *slot = Some(about()),
+        }
+        drop(slot);
+        self.slow.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody wants it to end.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
     }
 }

@@ -301,10 +301,7 @@ impl<'e> Batch<'e> {
                 self.leave();
                 self.engine.stats().calls[entry.id].fetch_add(1, Ordering::Relaxed);
                 let mut args = Args::behind(argv, entry.name_args() - 1);
-                let pump = match &mut self.pump {
-                    Some(pump) => Some(&mut **pump as _),
-                    None => None,
-                };
+                let pump = self.pump.as_mut().map(|pump| &mut **pump as _);
                 let mut reach = Reach::pumped(self.engine, pump);
                 function(session, &mut reach, &mut args, out).map(|()| Flow::Done)
             }

@@ -25,7 +25,7 @@ mod transaction;
 mod whole;
 
 pub use blocking::{Delivery, Ended, Notify, Undo, Wait, Waiter, Waiting};
-pub use busy::{Busy, Pump, Running as BusyScript};
+pub use busy::{Busy, Pump, Running as BusyScript, ScriptFigures};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use latency::{Distribution, Event, Latency, Sample};
@@ -263,6 +263,16 @@ impl Engine {
     #[must_use]
     pub fn scripts(&self) -> &crate::script::Scripts {
         &self.scripts
+    }
+
+    /// Figures of scripts and functions; zeros without the feature `script`.
+    #[must_use]
+    pub fn script_figures(&self) -> ScriptFigures {
+        #[cfg(feature = "script")]
+        let figures = self.scripts.figures();
+        #[cfg(not(feature = "script"))]
+        let figures = ScriptFigures::default();
+        figures
     }
 
     /// How many databases there are.

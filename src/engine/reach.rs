@@ -23,6 +23,7 @@ use std::sync::atomic::Ordering;
 pub struct Reach<'a, 'e> {
     engine: &'e Engine,
     entered: Option<&'a mut Entered<'e>>,
+    #[cfg_attr(not(feature = "script"), expect(dead_code, reason = "nothing else keeps clients waiting"))]
     pump: Option<&'a mut (dyn Pump + 'a)>,
 }
 
@@ -94,10 +95,7 @@ impl<'a, 'e> Reach<'a, 'e> {
             None => {
                 let view = View { db, now_ms: self.engine.clock().now_ms(), no_touch: true };
                 let mut entered = Entered::try_enter_all(self.engine, view)?;
-                let pump = match &mut self.pump {
-                    Some(pump) => Some(&mut **pump as _),
-                    None => None,
-                };
+                let pump = self.pump.as_mut().map(|pump| &mut **pump as _);
                 let result = inside(|| f(&mut entered, pump));
                 entered.leave();
                 Ok(result)

@@ -99,7 +99,7 @@ impl Host for Running<'_, '_, '_> {
     }
 
     fn may_run(&mut self, argv: &[&[u8]]) -> Option<bool> {
-        let entry = TABLE.look_up(argv).filter(|entry| entry.command.takes(argv.len()))?;
+        let entry = TABLE.look_up(argv)?;
         Some(self.session.check(entry, argv).is_ok())
     }
 

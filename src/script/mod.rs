@@ -31,7 +31,7 @@ mod vm;
 use crate::clock::Stopwatch;
 use crate::command::error::CommandError;
 use crate::command::info::REDIS_VERSION as VERSION;
-use crate::engine::{Busy, Engine, Entered, Pump, Reach, Session};
+use crate::engine::{Busy, Engine, Entered, Pump, Reach, ScriptFigures, Session};
 use crate::reply::{Protocol, Sink};
 use answer::write;
 use host::{HOST, Running};
@@ -116,19 +116,6 @@ impl std::fmt::Debug for Scripts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scripts").finish_non_exhaustive()
     }
-}
-
-/// Figures of scripts and functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScriptFigures {
-    /// Bytes that the Lua state takes.
-    pub memory_bytes: usize,
-    /// Scripts that `EVALSHA` finds.
-    pub scripts: usize,
-    /// Libraries of functions.
-    pub libraries: usize,
-    /// Functions in them.
-    pub functions: usize,
 }
 
 struct State {

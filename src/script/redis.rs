@@ -40,12 +40,12 @@ pub(super) fn library(lua: &Lua, face: Face) -> Result<Table> {
     }
     table.raw_set("call", function(lua, |lua, given| call(lua, given, true))?)?;
     table.raw_set("pcall", function(lua, |lua, given| call(lua, given, false))?)?;
-    table.raw_set("error_reply", function(lua, |lua, given| error_reply(lua, given))?)?;
-    table.raw_set("status_reply", function(lua, |lua, given| status_reply(lua, given))?)?;
-    table.raw_set("sha1hex", function(lua, |lua, given| sha1hex(lua, given))?)?;
+    table.raw_set("error_reply", function(lua, error_reply)?)?;
+    table.raw_set("status_reply", function(lua, status_reply)?)?;
+    table.raw_set("sha1hex", function(lua, sha1hex)?)?;
     table.raw_set("setresp", function(lua, |_, given| setresp(given))?)?;
     table.raw_set("set_repl", function(lua, |_, given| set_repl(given))?)?;
-    table.raw_set("acl_check_cmd", function(lua, |lua, given| acl_check_cmd(lua, given))?)?;
+    table.raw_set("acl_check_cmd", function(lua, acl_check_cmd)?)?;
     if face == Face::Script {
         table.raw_set("replicate_commands", function(lua, |lua, _| one(lua, true))?)?;
         table.raw_set("breakpoint", function(lua, |lua, _| one(lua, false))?)?;

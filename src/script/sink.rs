@@ -78,20 +78,17 @@ impl<'l> LuaSink<'l> {
         self.close()
     }
 
-    /// Closes what is complete.
+    /// Closes what is complete; replies of our own commands nest a few levels.
     fn close(&mut self) -> mlua::Result<()> {
-        while self.open.last().is_some_and(|open| open.left == 0) {
-            let Some(open) = self.open.pop() else { break };
-            let name = match open.kind {
-                Kind::Array => return self.try_put(open.table),
-                Kind::Map => "map",
-                Kind::Set => "set",
-            };
-            let table = self.lua.create_table_with_capacity(0, 1)?;
-            table.raw_set(name, open.table)?;
-            return self.try_put(table);
-        }
-        Ok(())
+        let Some(open) = self.open.pop_if(|open| open.left == 0) else { return Ok(()) };
+        let name = match open.kind {
+            Kind::Array => return self.try_put(open.table),
+            Kind::Map => "map",
+            Kind::Set => "set",
+        };
+        let table = self.lua.create_table_with_capacity(0, 1)?;
+        table.raw_set(name, open.table)?;
+        self.try_put(table)
     }
 
     fn put(&mut self, value: impl IntoLua) {

@@ -76,7 +76,7 @@ impl Lfu {
         let above = counter.saturating_sub(LFU_INIT);
         // One access in so many counts.
         let rarity = u64::from(above) * u64::from(self.log_factor) + 1;
-        if counter < LFU_MAX && random % rarity == 0 {
+        if counter < LFU_MAX && random.is_multiple_of(rarity) {
             counter += 1;
         }
         Self::minutes(now_ms) << 8 | counter

@@ -40,7 +40,7 @@ fn what_a_script_returns_becomes_a_reply() {
         > EVAL "return {double=3.5}" 0                             < ,3.5
         > EVAL "return {map={a=1}}" 0                              < %{"a" :1}
         > EVAL "return {set={a=true}}" 0                           < ~["a"]
-        > EVAL "return {verbatim_string={format='t',string='a'}}" 0    < ="a"
+        > EVAL "return {verbatim_string={format='t',string='a'}}" 0    < ="t  :a"
         > EVAL "return true" 0                                     < :1
         > EVAL "redis.setresp(3) return true" 0                    < #t
     "#,
@@ -258,6 +258,7 @@ fn a_library_that_goes_wrong_leaves_nothing_behind() {
         > FUNCTION LIST                                            < []
         > FUNCTION FLUSH x                                         < -ERR FUNCTION FLUSH only supports SYNC|ASYNC option
         > FUNCTION FLUSH ASYNC                                     < +OK
+        > FUNCTION DUMP                                            < "\n\x00]\x9b\\@\x0f\x7f\xa2\xda"
         > FUNCTION RESTORE x                                       < -ERR DUMP payload version or checksum are wrong
         > FUNCTION RESTORE x Y                                     < -ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.
         > FUNCTION LIST foo                                        < -ERR Unknown argument foo

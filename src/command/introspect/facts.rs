@@ -478,7 +478,10 @@ pub(super) fn categories(entry: &Entry) -> Vec<&'static str> {
         }
     };
     by_flag(Flag::Write, &["@write"]);
-    by_flag(Flag::Read, &["@read"]);
+    // What a script reads is for the script to say.
+    if command.group != Group::Scripting {
+        by_flag(Flag::Read, &["@read"]);
+    }
     by_flag(Flag::Admin, &["@admin", "@dangerous"]);
     by_flag(Flag::Dangerous, &["@dangerous"]);
     by_flag(Flag::PubSub, &["@pubsub"]);

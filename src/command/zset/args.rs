@@ -10,7 +10,8 @@ pub(super) fn score(text: &[u8]) -> Option<f64> {
     let value = parse_float(text)?;
     let named = text.iter().any(|letter| letter.eq_ignore_ascii_case(&b'n'));
     let too_great = value.is_infinite() && !named;
-    (!too_great && !(value == 0.0 && has_digits(text))).then_some(value)
+    let too_small = value == 0.0 && has_digits(text);
+    (!too_great && !too_small).then_some(value)
 }
 
 /// Whether a number has digits other than 0 in front of its exponent.

@@ -93,6 +93,7 @@ impl<'a> ZSet<'a> {
     ///
     /// Reference: <https://valkey.io/commands/zadd/>
     #[inline]
+    #[expect(clippy::should_implement_trait, reason = "ZADD's name")]
     pub fn add<M: AsRef<[u8]>>(self, pairs: impl IntoIterator<Item = (f64, M)>) -> Result<u64> {
         self.add_with(pairs, AddOptions::new())
     }

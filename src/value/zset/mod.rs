@@ -194,10 +194,11 @@ impl ZSet {
     ) -> Self {
         let longest = pairs.clone().map(|(member, _)| member.len()).max().unwrap_or(0);
         let listpack = limit.holds(pairs.len(), longest);
-        if listpack && bytes_max(pairs.clone().map(|(member, _)| member)) <= PACKED_BYTES_MAX {
-            if let Some(bytes) = packed::pack(pairs.clone()) {
-                return Self::from_packed(bytes);
-            }
+        if listpack
+            && bytes_max(pairs.clone().map(|(member, _)| member)) <= PACKED_BYTES_MAX
+            && let Some(bytes) = packed::pack(pairs.clone())
+        {
+            return Self::from_packed(bytes);
         }
         // A listpack has no negative zero.
         let pairs = pairs.map(|(member, score)| (member, if listpack { score + 0.0 } else { score }));

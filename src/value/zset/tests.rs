@@ -18,12 +18,18 @@ impl Random {
 }
 
 /// Orders floats that are never NaN, and has one zero.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Score(f64);
 impl Eq for Score {}
+impl PartialOrd for Score {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Ord for Score {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.partial_cmp(other).expect("no NaN")
+        self.0.partial_cmp(&other.0).expect("no NaN")
     }
 }
 
@@ -83,7 +89,7 @@ fn member(random: &mut Random, many: u64) -> Vec<u8> {
     match n % 16 {
         0 => n.to_string().into_bytes(),
         1 => format!("{n:0>70}").into_bytes(),
-        2 if n % 5 == 0 => format!("{n:0>1200}").into_bytes(),
+        2 if n.is_multiple_of(5) => format!("{n:0>1200}").into_bytes(),
         3 => n.to_le_bytes()[..3].to_vec(),
         _ => format!("member:{n:06}").into_bytes(),
     }
