@@ -1,5 +1,7 @@
 //! Pub/Sub under threads: nothing is lost, nothing comes out of order, and nobody waits for a subscriber.
 
+#![expect(clippy::disallowed_methods, reason = "what is tested is measured from outside")]
+
 mod common;
 
 use damselfly::embed::{Error, Subscription};

@@ -1,6 +1,8 @@
 //! Client-side caching between several clients: redirection, the limit of what is remembered, and a cache that is kept
 //! right under threads.
 
+#![expect(clippy::disallowed_methods, reason = "what is tested is measured from outside")]
+
 mod common;
 
 use common::oracle;
