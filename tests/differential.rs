@@ -386,10 +386,11 @@ fn same(argv: &Argv, ours: &Value, theirs: &Value) -> bool {
             matches!(theirs, Value::Error(_) | Value::Int(0))
                 || argv.len() == 3 && ours == b"ERR syntax error"
         }
-        (Value::Error(ours), Value::Int(0 | -1))
-            if argv.first().is_some_and(|name| name.eq_ignore_ascii_case(b"BITPOS")) =>
+        (Value::Error(ours), Value::Int(0 | -1) | Value::Error(_))
+            if argv.first().is_some_and(|name| name.eq_ignore_ascii_case(b"BITPOS"))
+                && ours.starts_with(b"ERR ") =>
         {
-            ours == b"ERR syntax error" || *ours == b"ERR value is not an integer or out of range"
+            matches!(theirs, Value::Int(_)) || theirs != &Value::Error(b"ERR syntax error".to_vec())
         }
         // Elements of equal weight come in the order of their set, which Redis 7.0 kept otherwise.
         (Value::Array(ours), Value::Array(theirs))

@@ -598,7 +598,12 @@ mod body {
         read_only: bool,
     ) -> Outcome {
         let name = args.required()?;
-        let (keys, rest) = keys_and_args(args, CommandError::text("ERR Bad number of keys provided"))?;
+        let parsed = keys_and_args(args, CommandError::text("ERR Bad number of keys provided"));
+        if parsed.is_err() && !engine.engine().scripts().has_function(name)? {
+            // A function that is not there is noticed before what it is called with.
+            return Err(CommandError::text("ERR Function not found"));
+        }
+        let (keys, rest) = parsed?;
         let arguments = Arguments { keys, args: rest, read_only, argv: args.argv() };
         engine.engine().scripts().call(session, engine, name, arguments, out)
     }

@@ -209,6 +209,14 @@ impl Scripts {
         Ok(())
     }
 
+    /// Whether there is a function of this name.
+    ///
+    /// # Errors
+    /// The interpreter cannot be had.
+    pub(crate) fn has_function(&self, name: &[u8]) -> Result<bool, CommandError> {
+        Ok(self.state()?.libraries.find(name).is_some())
+    }
+
     /// Calls a function (`FCALL`, `FCALL_RO`).
     pub(crate) fn call(
         &self,

@@ -1,7 +1,7 @@
 //! The dictionary: from bytes to bytes, the inside of large hashes, sets (whose values are empty) and sorted sets (whose
 //! values are scores).
 //!
-//! Entries stand one behind the other in a [`Log`], each in one run of bytes; a [`Table`] of five-byte places finds them.
+//! Entries stand one behind the other in a `Log`, each in one run of bytes; a [`Table`] of five-byte places finds them.
 //!
 //! 1. Adding an entry appends it. Removing one marks it, and a chunk of the log that is half dead is emptied: what lives
 //!    in it is appended anew. Both are bounded by a chunk, as the table's splits are by a segment: no operation ever

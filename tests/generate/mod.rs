@@ -41,6 +41,7 @@ const LEFT_OUT: &[&str] = &[
     "RESTORE",
     "ROLE",
     "SAVE",
+    "SCRIPT",
     "SHUTDOWN",
     "SLAVEOF",
     "SLOWLOG",

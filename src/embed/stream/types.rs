@@ -96,7 +96,7 @@ impl StreamTrim {
     }
 }
 
-/// How [`Stream::add_with`] adds an entry.
+/// How [`Stream::add_with`](super::Stream::add_with) adds an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct AddOptions {
@@ -130,7 +130,7 @@ impl AddOptions {
     }
 }
 
-/// How [`Stream::claim`] notes what it claims.
+/// How [`Stream::claim`](super::Stream::claim) notes what it claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct ClaimOptions {
@@ -164,7 +164,7 @@ impl ClaimOptions {
     }
 }
 
-/// What [`Stream::autoclaim`] did.
+/// What [`Stream::autoclaim`](super::Stream::autoclaim) did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Autoclaimed {
     /// Where to go on; `0-0` when it went through everything.
