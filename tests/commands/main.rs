@@ -13,6 +13,7 @@ mod latency;
 mod list;
 mod memory;
 mod pubsub;
+#[cfg(feature = "script")]
 mod script;
 mod server;
 mod set;
