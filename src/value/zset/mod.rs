@@ -159,6 +159,9 @@ pub struct ZSet {
     form: Form,
     /// Whether it is within the limits of Redis' listpack, whatever it is here.
     listpack: bool,
+    /// Whether all members were taken out at once. They are still there, for whoever drops the set, and nobody sees
+    /// them: so emptying a set of millions takes no longer than any other.
+    cleared: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -175,13 +178,13 @@ impl ZSet {
     /// An empty set that Redis would not call a listpack. `seed` keys its hash. O(1).
     #[must_use]
     pub fn large(seed: Seed) -> Self {
-        Self { form: Form::Large(Box::new(Large::new(seed))), listpack: false }
+        Self { form: Form::Large(Box::new(Large::new(seed))), listpack: false, cleared: false }
     }
 
     /// A set in the bytes that [`Packed`] keeps; none are an empty one. O(1).
     #[must_use]
     pub fn from_packed(bytes: Vec<u8>) -> Self {
-        Self { form: Form::Packed(Packed::new(bytes).into_inner()), listpack: true }
+        Self { form: Form::Packed(Packed::new(bytes).into_inner()), listpack: true, cleared: false }
     }
 
     /// A set of pairs that are in order by score and member, each member once, in the form that Redis' limit says.
@@ -202,7 +205,7 @@ impl ZSet {
         }
         // A listpack has no negative zero.
         let pairs = pairs.map(|(member, score)| (member, if listpack { score + 0.0 } else { score }));
-        Self { form: Form::Large(Box::new(Large::from_sorted(pairs, seed))), listpack }
+        Self { form: Form::Large(Box::new(Large::from_sorted(pairs, seed))), listpack, cleared: false }
     }
 
     /// The bytes of a set that is packed.
@@ -218,6 +221,7 @@ impl ZSet {
     #[must_use]
     pub fn view(&self) -> ZSetRef<'_> {
         match &self.form {
+            _ if self.cleared => ZSetRef::Packed(&[]),
             Form::Packed(bytes) => ZSetRef::Packed(bytes),
             Form::Large(large) => ZSetRef::Large(large),
         }
@@ -258,6 +262,9 @@ impl ZSet {
             self.outgrow(seed);
         }
         let Form::Large(large) = &mut self.form else { unreachable!("it was made one above") };
+        if std::mem::take(&mut self.cleared) {
+            **large = Large::new(seed);
+        }
         if !self.listpack {
             return large.add(member, score, rule);
         }
@@ -283,6 +290,7 @@ impl ZSet {
     fn remove(&mut self, member: &[u8]) -> Option<f64> {
         match &mut self.form {
             Form::Packed(bytes) => Packed::new(bytes).remove(member),
+            Form::Large(_) if self.cleared => None,
             Form::Large(large) => large.remove(member),
         }
     }
@@ -290,6 +298,7 @@ impl ZSet {
     fn remove_range(&mut self, range: Range<usize>) {
         match &mut self.form {
             Form::Packed(bytes) => Packed::new(bytes).remove_range(range),
+            Form::Large(large) if range.len() == large.len() => self.cleared = true,
             Form::Large(large) => large.remove_range(range),
         }
     }
@@ -329,7 +338,8 @@ impl<B: Buffer> ZSetMut<'_, B> {
         }
     }
 
-    /// Takes out the members whose ranks are in `range`, as far as there are any; how many. O(log n) for each.
+    /// Takes out the members whose ranks are in `range`, as far as there are any; how many. O(log n) for each, O(1)
+    /// where it is all of them.
     pub fn remove_range(&mut self, range: Range<usize>) -> usize {
         let len = self.view().len();
         let range = range.start.min(len)..range.end.min(len);

@@ -159,6 +159,11 @@ fn live(limit: Limit, seed: u64, ops: usize, many: u64, spread: u64) {
     assert_eq!(as_mut(&mut set).remove_range(0..len), len);
     set.check();
     assert!(set.view().is_empty());
+    // What is empty may be filled again.
+    assert_eq!(as_mut(&mut set).remove(b"a"), None);
+    assert_eq!(set.add(b"a", 1.0, Rule::default(), limit, SEED), Add::Added(1.0));
+    assert_eq!(pairs(&set), [(b"a".to_vec(), 1.0)]);
+    set.check();
 }
 
 fn compare(set: &ZSet, model: &Model, random: &mut Random, many: u64, spread: u64) {
