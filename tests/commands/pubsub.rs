@@ -293,7 +293,7 @@ fn who_may_not_listen_any_more_is_closed() {
         a> AUTH bob x                     < +OK
         a> SUBSCRIBE c                    < -NOPERM *
         a> PUBLISH c m                    < -NOPERM *
-        a> PSUBSCRIBE a                   < -NOPERM *
+        a> PSUBSCRIBE a*                  < -NOPERM *
         a> SUBSCRIBE a                    < ["subscribe" "a" :1]
         a> PSUBSCRIBE b*                  < ["psubscribe" "b*" :2]
         > PUBLISH a m                     < :1

@@ -399,7 +399,11 @@ impl Remote {
         if self.control.is_none() {
             self.control = Some(RemoteClient::connect(&self.addr)?);
         }
-        self.control.as_mut().ok_or("just connected")?.line(line)
+        let reply = self.control.as_mut().ok_or("just connected")?.line(line);
+        if reply.is_err() {
+            self.control = None;
+        }
+        reply
     }
 
     pub fn ask(&mut self, session: &str, argv: &[Vec<u8>]) -> Result<Value, String> {
@@ -421,8 +425,10 @@ impl Place for Remote {
             }
             sleep(Duration::from_millis(5));
         }
-        if let Ok(Value::Error(error)) = self.control("FLUSHALL") {
-            panic!("{}: {}", self.name, resp::show(&error));
+        match self.control("FLUSHALL") {
+            Ok(Value::Error(error)) => panic!("{}: {}", self.name, resp::show(&error)),
+            Ok(_) => {}
+            Err(error) => panic!("{}: {error}", self.name),
         }
     }
 
