@@ -446,6 +446,8 @@ settings! {
         client_query_buffer_limit: usize = "client-query-buffer-limit", Memory(MB, LONG), "1073741824", Live, Limits, "Longest request of a client.";
         client_output_buffer_limit: OutputLimits = "client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Live, Limits, "How much a client may leave unread before it is closed.";
 
+        maxmemory_clients: i64 = "maxmemory-clients", Kind::MemoryOrShare, "0", Live, Limits, "Bytes that requests and replies of all clients may take, or a share of maxmemory; the largest client is closed. 0 for no limit.";
+
         active_expire_effort: u32 = "active-expire-effort", Int(1, 10), "1", Live, Keyspace, "How hard to look for expired keys.";
         maxmemory: usize = "maxmemory", Memory(0, LONG), "0", Live, Keyspace, "Bytes that keys and values may take; 0 for no limit.";
         maxmemory_policy: EvictionPolicy = "maxmemory-policy", Choice(EvictionPolicy::WORDS), "noeviction", Live, Keyspace, "Which keys go when maxmemory is reached.";
@@ -510,7 +512,6 @@ settings! {
         "rdbcompression", YesNo, "yes", Later;
         "stop-writes-on-bgsave-error", YesNo, "yes", Later;
 
-        "maxmemory-clients", Memory(0, LONG), "0", Later;
         "activedefrag", YesNo, "no", Later;
 
         "replicaof" | "slaveof", List, "", Later;

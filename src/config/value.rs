@@ -43,6 +43,8 @@ pub enum Kind {
     PowerOfTwo(i64),
     /// Bytes from `.0` to `.1`: `100`, `1k` (1000), `1kb` (1024), `1m`, `1mb`, `1g`, `1gb`.
     Memory(i64, i64),
+    /// Bytes, or a share of `maxmemory`, from `1%` to `100%`, which is kept as a negative number.
+    MemoryOrShare,
     /// An octal number from zero to `.0`.
     Octal(i64),
     /// One of these words.
@@ -67,6 +69,8 @@ pub enum ValueError {
     NotAnInteger,
     /// Not a size.
     NotMemory,
+    /// Neither a size nor a share.
+    NotMemoryOrShare,
     /// Not an octal number.
     NotOctal,
     /// Neither `yes` nor `no`.
@@ -102,6 +106,7 @@ impl fmt::Display for ValueError {
         match self {
             Self::NotAnInteger => out.write_str("argument couldn't be parsed into an integer"),
             Self::NotMemory => out.write_str("argument must be a memory value"),
+            Self::NotMemoryOrShare => out.write_str("argument must be a memory or percent value"),
             Self::NotOctal => out.write_str("argument couldn't be parsed as an octal number"),
             Self::NotYesNo => out.write_str("argument must be 'yes' or 'no'"),
             Self::OutOfRange(min, max) => write!(out, "argument must be between {min} and {max} inclusive"),
@@ -159,6 +164,13 @@ impl Kind {
                 _ => Err(ValueError::NotPowerOfTwo(max)),
             },
             Kind::Memory(min, max) => within(memory(text).ok_or(ValueError::NotMemory)?, min, max),
+            Kind::MemoryOrShare => match text.strip_suffix('%') {
+                Some(share) => match share.parse::<i64>() {
+                    Ok(share) if (1..=100).contains(&share) => Ok(Value::Number(-share)),
+                    _ => Err(ValueError::NotMemoryOrShare),
+                },
+                None => within(memory(text).ok_or(ValueError::NotMemoryOrShare)?, 0, i64::MAX),
+            },
             Kind::Octal(max) => match i64::from_str_radix(text, 8) {
                 Ok(number) if (0..=max).contains(&number) => Ok(Value::Number(number)),
                 Ok(_) => Err(ValueError::OutOfOctalRange(max)),
@@ -196,6 +208,7 @@ impl Kind {
         match (self, value) {
             (_, Value::Text(text)) => text.clone(),
             (Kind::YesNo, Value::Number(number)) => (if *number == 0 { "no" } else { "yes" }).to_owned(),
+            (Kind::MemoryOrShare, Value::Number(share @ ..0)) => format!("{}%", share.unsigned_abs()),
             (Kind::Octal(_), Value::Number(number)) => format!("{number:o}"),
             (Kind::Choice(words), Value::Number(number)) => {
                 let word = usize::try_from(*number).ok().and_then(|place| words.get(place));
@@ -209,6 +222,9 @@ impl Kind {
     /// The lines, without the setting's name, that a configuration file needs to say this value.
     pub(super) fn lines(self, value: &Value) -> Vec<String> {
         match self {
+            Kind::MemoryOrShare if value.number() >= 0 => {
+                vec![shortest_memory(value.number().unsigned_abs())]
+            }
             Kind::Memory(..) => vec![shortest_memory(value.number().unsigned_abs())],
             Kind::Text | Kind::Directory | Kind::Events => vec![quoted(&self.show(value))],
             Kind::List if value.text().is_empty() => vec!["\"\"".to_owned()],
@@ -245,6 +261,7 @@ impl Kind {
             Kind::Clamped(min, max) => format!("number, {min} to {max}"),
             Kind::PowerOfTwo(max) => format!("0 or a power of two up to {max}"),
             Kind::Memory(min, max) => format!("size, {}", span(min, max, shortest_memory)),
+            Kind::MemoryOrShare => "size, or share of maxmemory (5%)".to_owned(),
             Kind::Octal(max) => format!("octal, 0 to {max:o}"),
             Kind::Choice(words) => words.join(", "),
             Kind::Text => "text".to_owned(),
@@ -260,7 +277,7 @@ impl Kind {
         match self {
             Kind::YesNo => "yes|no",
             Kind::Int(..) | Kind::Clamped(..) | Kind::PowerOfTwo(_) => "N",
-            Kind::Memory(..) => "SIZE",
+            Kind::Memory(..) | Kind::MemoryOrShare => "SIZE",
             Kind::Octal(_) => "MODE",
             Kind::Choice(_) => "WORD",
             Kind::Text => "TEXT",

@@ -136,6 +136,7 @@ impl Session {
             return Ok(());
         }
         transaction.push(entry, argv);
+        self.client.queue_bytes.store(transaction.heap_bytes(), Ordering::Relaxed);
         if transaction.heap_bytes() > bytes_max {
             transaction.aborted = true;
             self.closing = true;
@@ -170,6 +171,7 @@ impl Session {
 
     fn end_transaction(&mut self) -> Option<Box<Transaction>> {
         self.client.queued.store(-1, Ordering::Relaxed);
+        self.client.queue_bytes.store(0, Ordering::Relaxed);
         self.transaction.take()
     }
 }

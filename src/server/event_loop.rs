@@ -225,6 +225,9 @@ impl EventLoop {
             self.read_inbox();
             self.accept_again();
             self.write();
+            if self.engine.settings().maxmemory_clients() != 0 {
+                self.engine.evict_clients();
+            }
             self.sweep();
             self.spread();
             self.settle();
@@ -362,6 +365,7 @@ impl EventLoop {
             return self.late.push(token);
         }
         let Some(mut connection) = self.remove(token) else { return };
+        connection.forget_buffers(&self.engine);
         // The socket closes with its value, whatever the poll says.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
