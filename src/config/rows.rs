@@ -108,7 +108,10 @@ impl Row {
 
     /// A secret: logs, the slow log and MONITOR must not show its value.
     pub fn is_sensitive(&self) -> bool {
-        matches!(self.name, "requirepass" | "masterauth" | "masteruser" | "tls-key-file-pass")
+        matches!(
+            self.name,
+            "rename-command" | "requirepass" | "masterauth" | "masteruser" | "tls-key-file-pass"
+        )
     }
 }
 
@@ -424,6 +427,9 @@ settings! {
         acllog_max_len: usize = "acllog-max-len", Int(0, LONG), "128", Live, Security, "Entries of the ACL log.";
         acl_pubsub_default: PubSubDefault = "acl-pubsub-default", Choice(PubSubDefault::WORDS), "resetchannels", Live, Security, "Channels of a new user.";
         enable_debug_command: Allowed = "enable-debug-command", Choice(Allowed::WORDS), "local", Start, Security, "Who may use DEBUG.";
+
+        rename_command: String = "rename-command", Kind::Renames, "", Start, Security, "Another name for a command; an empty one takes it away. May be given several times.";
+        disable_commands: String = "disable-commands", Kind::Words, "", Start, Security, "Commands that clients cannot use.";
 
         databases: u32 = "databases", Int(1, INT), "16", Start, Server, "Number of databases.";
         dir: String = "dir", Directory, ".", Protected, Server, "Working directory.";

@@ -59,6 +59,10 @@ pub enum Kind {
     Events,
     /// `class hard soft seconds`, repeated.
     OutputLimits,
+    /// A name and its new name, which may be empty; each further pair is added.
+    Renames,
+    /// Any number of words.
+    Words,
 }
 
 /// Why a text is no value for its setting; the words are Redis'.
@@ -138,7 +142,7 @@ impl std::error::Error for ValueError {}
 impl Kind {
     /// Whether the text is a list of words, each an argument of its own in a file or on the command line.
     pub fn is_list(self) -> bool {
-        matches!(self, Kind::List | Kind::OutputLimits)
+        matches!(self, Kind::List | Kind::OutputLimits | Kind::Renames | Kind::Words)
     }
 
     /// Checks a text. `current` is what the setting holds now: limits of output buffers are given class by class.
@@ -193,6 +197,16 @@ impl Kind {
                 }
                 Ok(Value::Text(words.join(" ")))
             }
+            Kind::Renames => {
+                let known = current.map_or("", Value::text);
+                if text.split(' ').count() % 2 != 0 && !text.is_empty() {
+                    return Err(ValueError::WrongNumberOfArguments);
+                }
+                Ok(Value::Text(if known.is_empty() { text.to_owned() } else { format!("{known} {text}") }))
+            }
+            Kind::Words => Ok(Value::Text(
+                text.split([' ', ',']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
+            )),
             Kind::Events => parse_events(text).map(|events| Value::Number(i64::from(events))),
             Kind::OutputLimits => {
                 let mut limits =
@@ -227,7 +241,12 @@ impl Kind {
             }
             Kind::Memory(..) => vec![shortest_memory(value.number().unsigned_abs())],
             Kind::Text | Kind::Directory | Kind::Events => vec![quoted(&self.show(value))],
-            Kind::List if value.text().is_empty() => vec!["\"\"".to_owned()],
+            Kind::Renames => {
+                let words: Vec<&str> = value.text().split(' ').collect();
+                let pairs = words.chunks_exact(2);
+                pairs.map(|pair| format!("{} {}", quoted(pair[0]), quoted(pair[1]))).collect()
+            }
+            Kind::List | Kind::Words if value.text().is_empty() => vec!["\"\"".to_owned()],
             Kind::OutputLimits => {
                 let limits = OutputLimits::of(value.text());
                 let line = |class: &str, limit: &OutputLimit| {
@@ -269,6 +288,8 @@ impl Kind {
             Kind::List => "list of addresses".to_owned(),
             Kind::Events => format!("letters of A{EVERY_EVENT}"),
             Kind::OutputLimits => "class hard soft seconds, ...".to_owned(),
+            Kind::Renames => "name and new name, or \"\"".to_owned(),
+            Kind::Words => "names".to_owned(),
         }
     }
 
@@ -277,6 +298,8 @@ impl Kind {
         match self {
             Kind::YesNo => "yes|no",
             Kind::Int(..) | Kind::Clamped(..) | Kind::PowerOfTwo(_) => "N",
+            Kind::Renames => "NAME NEW",
+            Kind::Words => "NAMES",
             Kind::Memory(..) | Kind::MemoryOrShare => "SIZE",
             Kind::Octal(_) => "MODE",
             Kind::Choice(_) => "WORD",

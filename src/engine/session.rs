@@ -85,6 +85,8 @@ pub struct Client {
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// How it tracks keys.
     pub(super) tracking: State,
+    /// Whether it is shown what others do.
+    pub monitors: AtomicBool,
     /// `CLIENT NO-EVICT on`.
     pub no_evict: AtomicBool,
     /// `CLIENT NO-TOUCH on`.
@@ -127,6 +129,7 @@ impl Client {
             subscribed: Default::default(),
             subscriptions: Mutex::default(),
             tracking: State::default(),
+            monitors: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
@@ -221,6 +224,8 @@ pub struct Session {
     pub transaction: Option<Box<Transaction>>,
     /// Whether it subscribes to anything.
     pub subscribed: bool,
+    /// Whether it is shown what others do.
+    pub monitoring: bool,
     /// What was pushed to the client goes in front of the reply of the command that has just run, where pushes go
     /// behind it otherwise. Whoever sends replies looks at this, and takes it back.
     pub pushes_first: bool,
@@ -245,6 +250,7 @@ impl Session {
             no_touch: false,
             transaction: None,
             subscribed: false,
+            monitoring: false,
             pushes_first: false,
             tracking: Tracking::default(),
             watching: None,

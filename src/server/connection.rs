@@ -472,7 +472,7 @@ impl Connection {
                         let mut reply = self.out.split_off(mark);
                         self.read_mail(shared);
                         self.out.append(&mut reply);
-                    } else if self.owner.has_mail() {
+                    } else if self.owner.has_mail() && !self.session.closing {
                         self.read_mail(shared);
                     }
                     match flow {

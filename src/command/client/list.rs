@@ -149,6 +149,7 @@ impl<'a> Viewer<'a> {
         let tracking = client.tracking_mode();
         let blocked = client.waiter().is_some_and(|waiter| !waiter.has_ended());
         let letters: String = [
+            ('O', client.monitors.load(Relaxed)),
             ('P', client.subscriptions_len() > 0),
             ('x', client.queued.load(Relaxed) >= 0),
             ('b', blocked),
