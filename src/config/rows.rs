@@ -264,6 +264,15 @@ choices! {
         /// Connections from this machine.
         Local = "local",
     }
+    /// Whether clients show certificates.
+    TlsClients {
+        /// They need not, and are not asked.
+        No = "no",
+        /// They must.
+        Yes = "yes",
+        /// They may; a wrong one is refused.
+        Optional = "optional",
+    }
     /// What a user may do with channels before a rule speaks of them.
     PubSubDefault {
         /// Use all.
@@ -421,6 +430,13 @@ settings! {
         timeout: u64 = "timeout", Int(0, INT), "0", Live, Network, "Seconds after which an idle client is closed; 0 for never.";
         tcp_keepalive: u64 = "tcp-keepalive", Int(0, INT), "300", Live, Network, "Seconds between TCP keepalive probes; 0 for none.";
 
+        tls_port: u16 = "tls-port", Int(0, 65535), "0", Start, Network, "Port for TLS; 0 for none.";
+        tls_cert_file: String = "tls-cert-file", Text, "", Live, Network, "Certificate of the server, PEM.";
+        tls_key_file: String = "tls-key-file", Text, "", Live, Network, "Its key, PEM; empty where it stands in tls-cert-file.";
+        tls_ca_cert_file: String = "tls-ca-cert-file", Text, "", Live, Network, "Certificates that clients' are checked against, PEM.";
+        tls_auth_clients: TlsClients = "tls-auth-clients", Choice(TlsClients::WORDS), "yes", Live, Network, "Whether clients must show a certificate.";
+        tls_protocols: String = "tls-protocols", Text, "", Live, Network, "Versions of TLS, as in 'TLSv1.2 TLSv1.3'; empty for these two.";
+
         protected_mode: bool = "protected-mode", YesNo, "yes", Live, Security, "Without a password, refuse clients from other machines.";
         requirepass: String = "requirepass", Text, "", Live, Security, "Password that clients must give; empty for none.";
         aclfile: String = "aclfile", Text, "", Start, Security, "File of users; empty for none.";
@@ -542,7 +558,12 @@ settings! {
         "cluster-node-timeout", Int(0, LONG), "15000", Later;
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
-        "tls-port", Int(0, 65535), "0", Later;
+        "tls-session-caching", YesNo, "yes", Idle;
+        "tls-session-cache-size", Int(0, INT), "20480", Idle;
+        "tls-session-cache-timeout", Int(0, INT), "300", Idle;
+        "tls-prefer-server-ciphers", YesNo, "no", Idle;
+        "tls-replication", YesNo, "no", Later;
+        "tls-cluster", YesNo, "no", Later;
         "enable-protected-configs", Choice(Allowed::WORDS), "no", Later;
         "enable-module-command", Choice(Allowed::WORDS), "no", Later;
 

@@ -278,7 +278,7 @@ impl Connection {
 
     /// Whether it may be handed to another loop now.
     pub(super) fn is_movable(&self) -> bool {
-        self.waiter.is_none() && self.out.is_empty() && self.pending.is_empty()
+        self.waiter.is_none() && !self.has_output() && self.pending.is_empty()
     }
 
     /// Whether the idle timeout may close it.
@@ -300,7 +300,7 @@ impl Connection {
 
     /// Whether replies are still on their way.
     pub(super) fn has_output(&self) -> bool {
-        !self.out.is_empty()
+        !self.out.is_empty() || self.stream.has_unsent()
     }
 
     pub(super) fn note_readable(&mut self) {
@@ -342,7 +342,7 @@ impl Connection {
         if self.owner.has_mail() && !self.take_mail(shared) {
             return Ok(Next::Close);
         }
-        if !self.out.is_empty() {
+        if self.has_output() {
             return Ok(Next::Write);
         }
         if let Some(waiter) = &self.waiter {
@@ -421,7 +421,7 @@ impl Connection {
     }
 
     fn next(&self) -> Next {
-        if !self.out.is_empty() {
+        if self.has_output() {
             return Next::Write;
         }
         if self.session.closing {
@@ -620,6 +620,10 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+        match self.stream.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Full),
+            result => result?,
         }
         self.put_back(shared);
         if self.soft_since_ms.take().is_some() || self.session.client.output_bytes.load(Ordering::Relaxed) > 0

@@ -190,6 +190,8 @@ impl EventLoop {
         }
         let registry = self.poll.registry();
         match &mut listener {
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, _) => registry.register(listener, token, Interest::READABLE)?,
             Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
             Listener::Unix(listener, _) => registry.register(listener, token, Interest::READABLE)?,
         }
