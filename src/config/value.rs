@@ -199,7 +199,7 @@ impl Kind {
             }
             Kind::Renames => {
                 let known = current.map_or("", Value::text);
-                if text.split(' ').count() % 2 != 0 && !text.is_empty() {
+                if !text.is_empty() && !text.split(' ').count().is_multiple_of(2) {
                     return Err(ValueError::WrongNumberOfArguments);
                 }
                 Ok(Value::Text(if known.is_empty() { text.to_owned() } else { format!("{known} {text}") }))
