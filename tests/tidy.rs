@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("value", &["double"]),
     ("rdb", &["value", "double"]),
+    ("persist", &["shard", "rdb", "value", "clock"]),
     ("wire", &["double", "reply"]),
     ("config", &["glob"]),
     ("shard", &["value", "rdb", "clock"]),
@@ -162,10 +163,10 @@ fn only_the_rooms_that_deal_with_the_system_do() {
     let rules: &[(&str, &[&str])] = &[
         ("std::net::", &["server"]),
         ("mio::", &["server"]),
-        ("std::fs", &["server", "config", "process"]),
+        ("std::fs", &["server", "config", "process", "persist"]),
         ("SystemTime::now", &["clock"]),
         ("Instant::now", &["clock"]),
-        ("parking_lot", &["engine", "embed", "script", "config", "server"]),
+        ("parking_lot", &["engine", "embed", "script", "config", "server", "persist"]),
         ("std::sync::Mutex", &[]),
         ("tokio", &["embed"]),
     ];
