@@ -48,6 +48,7 @@ pub mod reply;
 pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
+mod sha1;
 pub mod shard;
 pub mod value;
 pub mod wire;

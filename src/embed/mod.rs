@@ -22,6 +22,7 @@ mod hash;
 mod inside;
 mod keys;
 mod list;
+mod persistence;
 mod pubsub;
 mod reply;
 mod scan;
@@ -110,10 +111,12 @@ impl fmt::Debug for Damselfly {
 }
 
 impl Damselfly {
-    /// Opens an engine of its own with these settings.
+    /// Opens an engine of its own with these settings. Where they name a directory, what was saved there is loaded first,
+    /// and the directory is ours until the last handle is dropped; with rules in `save`, that saves what has changed.
     ///
     /// # Errors
-    /// [`OpenError::Config`] where a setting is out of its range.
+    /// [`OpenError::Config`] where a setting is out of its range, [`OpenError::Storage`] where what was saved cannot be
+    /// loaded or another process has the directory open.
     ///
     /// ```
     /// use damselfly::{Damselfly, config::Config};
@@ -150,7 +153,36 @@ impl Damselfly {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_clock(config: Config, clock: Clock) -> std::result::Result<Self, OpenError> {
-        Ok(Self::over(Engine::open(&config, clock)?))
+        let engine = Engine::open(&config, clock)?;
+        if config.dir != "." {
+            engine.save_in(std::path::Path::new(&config.dir));
+            engine.lock_directory()?;
+            engine.recover()?;
+            engine.save_by_time().map_err(OpenError::Cron)?;
+        }
+        Ok(Self::over(engine))
+    }
+
+    /// Opens an engine whose data outlives the process: what was saved in `directory` is loaded, and the last handle that
+    /// is dropped saves what has changed since. The directory is made where it does not exist.
+    ///
+    /// ```
+    /// use damselfly::Damselfly;
+    ///
+    /// let directory = std::env::temp_dir().join(format!("damselfly-doc-{}", std::process::id()));
+    /// Damselfly::open_dir(&directory)?.set("kept", "yes")?;
+    /// assert_eq!(Damselfly::open_dir(&directory)?.get("kept")?.as_deref(), Some(&b"yes"[..]));
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError::Storage`] where what was saved cannot be loaded or another process has the directory open.
+    pub fn open_dir(directory: impl AsRef<std::path::Path>) -> std::result::Result<Self, OpenError> {
+        let directory = directory.as_ref();
+        crate::persist::make_directory(directory)?;
+        let config = Config::default().dir(directory.to_string_lossy()).save("3600 1 300 100 60 10000");
+        Self::open(config)
     }
 
     /// A handle on an engine that exists already, such as the one that a server in this process serves.

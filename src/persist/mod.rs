@@ -7,10 +7,12 @@
 //! **Invariant:** a file is under its name whole or not at all, and nothing of a file is trusted that was not checked.
 
 mod error;
+mod lock;
 pub mod snapshot;
 pub mod storage;
 
 pub use error::StorageError;
+pub use lock::{Lock, make_directory};
 
 use crate::rdb::Corrupt;
 use crate::shard::cut::Chunk;
@@ -93,4 +95,11 @@ pub struct Loaded {
     pub bytes: u64,
     /// When the file was made, Unix ms.
     pub at_ms: u64,
+}
+
+/// The format that a file's name asks for. What ends in `.rdb` is Redis', which is refused while there is no such
+/// format here.
+#[must_use]
+pub fn format_of(name: &str) -> Option<&'static dyn Format> {
+    if name.ends_with(".rdb") { None } else { Some(&snapshot::Native) }
 }

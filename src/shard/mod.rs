@@ -12,6 +12,7 @@ mod bitmaps;
 mod collection;
 pub mod cut;
 pub mod db;
+pub mod digest;
 mod dumps;
 pub mod entry;
 pub mod events;
