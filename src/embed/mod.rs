@@ -99,6 +99,18 @@ pub struct Damselfly {
     /// Who calls, for those commands that ask.
     client: Arc<Client>,
     db: usize,
+    /// Behind the engine, because it is dropped after it.
+    #[expect(dead_code, reason = "it is held, not read")]
+    end: Option<Arc<LastHandle>>,
+}
+
+/// Has the last handle of an engine with a directory wait until that is saved and free.
+struct LastHandle(Arc<crate::engine::Persistence>);
+
+impl Drop for LastHandle {
+    fn drop(&mut self) {
+        self.0.wait_for_end();
+    }
 }
 
 impl fmt::Debug for Damselfly {
@@ -154,13 +166,15 @@ impl Damselfly {
     /// ```
     pub fn with_clock(config: Config, clock: Clock) -> std::result::Result<Self, OpenError> {
         let engine = Engine::open(&config, clock)?;
+        let mut end = None;
         if config.dir != "." {
             engine.save_in(std::path::Path::new(&config.dir));
             engine.lock_directory()?;
             engine.recover()?;
             engine.save_by_time().map_err(OpenError::Cron)?;
+            end = Some(Arc::new(LastHandle(Arc::clone(engine.persistence()))));
         }
-        Ok(Self::over(engine))
+        Ok(Self { end, ..Self::over(engine) })
     }
 
     /// Opens an engine whose data outlives the process: what was saved in `directory` is loaded, and the last handle that
@@ -189,7 +203,7 @@ impl Damselfly {
     #[must_use]
     pub fn over(engine: Arc<Engine>) -> Self {
         let client = engine.guest();
-        Self { engine, client, db: 0 }
+        Self { engine, client, db: 0, end: None }
     }
 
     /// The engine behind the handle: its clock, settings and counters.

@@ -88,7 +88,7 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
-    persistence: Persistence,
+    persistence: Arc<Persistence>,
     pubsub: PubSub,
     outbox: Outbox,
     trackers: Trackers,
@@ -153,7 +153,7 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
-            persistence: Persistence::default(),
+            persistence: Arc::default(),
             pubsub: PubSub::default(),
             outbox: Outbox::default(),
             trackers: Trackers::default(),
@@ -458,6 +458,7 @@ impl Drop for Engine {
             tracing::error!("the last changes are not saved: {error}");
         }
         self.cycles.stop();
+        self.persistence.end();
     }
 }
 

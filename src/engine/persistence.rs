@@ -77,6 +77,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct Alarm {
     stop: bool,
+    /// The engine is gone: nothing more will be written, and the directory is free.
+    ended: bool,
     thread: Option<JoinHandle<()>>,
     /// A save in the background.
     saver: Option<JoinHandle<()>>,
@@ -188,6 +190,27 @@ impl Persistence {
         Ok(Arc::clone(&place.storage))
     }
 
+    /// Frees the directory, at the engine's end.
+    pub(super) fn end(&self) {
+        *self.place.lock() = None;
+        self.alarm.lock().ended = true;
+        self.rang.notify_all();
+    }
+
+    /// Waits for the end of an engine whose last handle is gone. A thread of its own may hold it for a moment still, and
+    /// then that thread ends it; where others use it, this returns after a while.
+    pub(crate) fn wait_for_end(&self) {
+        const A_MOMENT: Duration = Duration::from_millis(100);
+        let is_gone = || self.engine.get().is_none_or(|engine| engine.strong_count() == 0);
+        let mut alarm = self.alarm.lock();
+        if alarm.saver.as_ref().is_none_or(JoinHandle::is_finished) && !is_gone() {
+            self.rang.wait_for(&mut alarm, A_MOMENT);
+        }
+        while !alarm.ended && (is_gone() || alarm.saver.as_ref().is_some_and(|saver| !saver.is_finished())) {
+            self.rang.wait_for(&mut alarm, A_MOMENT);
+        }
+    }
+
     pub(super) fn stop(&self) {
         let threads = {
             let mut alarm = self.alarm.lock();
@@ -208,7 +231,7 @@ impl Engine {
     /// Saving and loading.
     #[must_use]
     #[inline]
-    pub fn persistence(&self) -> &Persistence {
+    pub fn persistence(&self) -> &Arc<Persistence> {
         &self.persistence
     }
 
@@ -492,33 +515,32 @@ impl Engine {
             text => Some(Cron::parse(text).ok_or_else(|| format!("snapshot-cron '{text}' is no time"))?),
         };
         let Some(weak) = self.persistence.engine.get().cloned() else { return Ok(()) };
+        let persistence = Arc::clone(&self.persistence);
         let mut alarm = self.persistence.alarm.lock();
         if alarm.thread.is_some() || alarm.stop {
             return Ok(());
         }
         let thread = std::thread::Builder::new().name("damselfly-alarm".into()).spawn(move || {
             let mut minute = 0;
-            while let Some(engine) = weak.upgrade() {
-                let sleep = engine.alarm(cron.as_ref(), &mut minute);
-                let mut alarm = engine.persistence.alarm.lock();
+            loop {
+                match weak.upgrade() {
+                    Some(engine) => engine.alarm(cron.as_ref(), &mut minute),
+                    None => return,
+                }
+                // Nobody keeps the engine alive while he sleeps.
+                let mut alarm = persistence.alarm.lock();
                 if alarm.stop {
                     return;
                 }
-                // The engine is kept alive for the time of a nap at most.
-                match sleep {
-                    Some(time) => {
-                        engine.persistence.rang.wait_for(&mut alarm, time.min(Duration::from_secs(1)));
-                    }
-                    None => return,
-                }
+                persistence.rang.wait_for(&mut alarm, Duration::from_secs(1));
             }
         });
         alarm.thread = Some(thread.map_err(|error| error.to_string())?);
         Ok(())
     }
 
-    /// Saves if it is time; how long to sleep after it.
-    fn alarm(&self, cron: Option<&Cron>, minute: &mut u64) -> Option<Duration> {
+    /// Saves if it is time.
+    fn alarm(&self, cron: Option<&Cron>, minute: &mut u64) {
         let now = self.clock().now_ms() / 1000;
         let figures = self.persistence.figures();
         let rules = self.settings().save_rules();
@@ -547,7 +569,6 @@ impl Engine {
             drop(figures);
             self.follow_save_settings();
         }
-        Some(Duration::from_secs(1))
     }
 }
 
