@@ -26,6 +26,7 @@ mod persistence;
 mod pubsub;
 mod reply;
 mod scan;
+#[cfg(feature = "script")]
 mod script;
 mod session;
 mod set;
@@ -43,6 +44,7 @@ pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use pubsub::{Message, Next, Subscription};
 pub use scan::Scan;
+#[cfg(feature = "script")]
 pub use script::Script;
 pub use session::{Pipeline, Session};
 pub use set::{Set, SetScan};
