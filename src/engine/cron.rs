@@ -19,7 +19,7 @@ impl Cron {
     /// Reads an expression; `None` where it is none.
     pub(super) fn parse(text: &str) -> Option<Cron> {
         let fields: Vec<&str> = text.split_whitespace().collect();
-        let [minutes, hours, days, months, weekdays] = *fields.as_array::<5>()?;
+        let [minutes, hours, days, months, weekdays] = *<&[&str; 5]>::try_from(&*fields).ok()?;
         let parsed = field(weekdays, 0, 7)?;
         Some(Cron {
             minutes: field(minutes, 0, 59)?,

@@ -171,10 +171,8 @@ impl Keyspace<'_> {
         }
         let bytes = record.value;
         let value = match record.form {
-            Form::Int => match bytes.as_array::<8>() {
-                Some(_) => Value::inline(Kind::Int, bytes.to_vec()),
-                None => return Err(Corrupt { what: "an integer has eight bytes", offset: 0 }),
-            },
+            Form::Int if bytes.len() == size_of::<i64>() => Value::inline(Kind::Int, bytes.to_vec()),
+            Form::Int => return Err(Corrupt { what: "an integer has eight bytes", offset: 0 }),
             Form::Str | Form::Raw if bytes.len() > INLINE_BYTES_MAX => {
                 Value::object(Object::Str(Bytes::copy_from_slice(bytes)))
             }

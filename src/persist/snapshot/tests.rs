@@ -12,9 +12,12 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::mpsc;
 
-/// Collects what is loaded, by database and key.
+/// By database and key.
+type Values = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
+
+/// Collects what is loaded: values, and functions.
 #[derive(Default)]
-struct Collected(Mutex<BTreeMap<(u32, Vec<u8>), Vec<u8>>>, Mutex<Vec<u8>>);
+struct Collected(Mutex<Values>, Mutex<Vec<u8>>);
 
 impl Target for Collected {
     fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, Corrupt> {
