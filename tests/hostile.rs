@@ -8,13 +8,13 @@ mod common;
 
 use common::places::{TestServer, config};
 use common::resp::{request, show};
-use damselfly::clock::Clock;
+use damselfly::clock::{Clock, Stopwatch};
 use damselfly::config::Config;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a test may take that waits for something to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Target {
         let engine = &self.server.engine;
         let blocked = || engine.stats().blocked.load(Ordering::Relaxed);
         let held = || engine.stats().client_bytes.load(Ordering::Relaxed);
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         while engine.clients_len() > 0 || blocked() > 0 || held() > 0 {
             let left = engine.clients_len();
             assert!(begun.elapsed() < PATIENCE, "{left} clients, {} blocked, {} bytes", blocked(), held());
@@ -297,7 +297,7 @@ fn a_client_that_announces_much_and_sends_little_costs_nothing() {
         client.write_all(bytes).expect("sent");
     }
     let held = || target.server.engine.stats().client_bytes.load(Ordering::Relaxed);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     while held() < 200 * 20 && begun.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(1));
     }
@@ -383,7 +383,7 @@ fn a_client_that_never_reads_is_cut_or_left_waiting_and_holds_nobody_up() {
     }
     let mut slow = target.connect();
     slow.write_all(&command(&[&["MGET"][..], &["big"; 100]].concat())).expect("sent");
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     // One reply that is too much is the end. Many small ones are not even made before the first of them is read.
     while target.server.engine.clients_len() > 2 {
         assert!(begun.elapsed() < PATIENCE, "it is still there");

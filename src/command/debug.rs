@@ -81,6 +81,28 @@ fn debug(
             Ok(())
         }
         (b"protocol", [kind]) => protocol(kind, out),
+        (b"htstats", [db] | [db, _]) => table_figures(engine, number_of(db), out),
+        (b"change-repl-id", []) => {
+            Err(CommandError::text("ERR DEBUG CHANGE-REPL-ID is not supported: there is no replication here"))
+        }
+        // What these speak of has one form here, or does not exist, whatever they say.
+        (b"quicklist-packed-threshold", [size]) => {
+            match crate::config::memory(&String::from_utf8_lossy(size)) {
+                Some(0..=0xFFFF_FFFF) => {
+                    out.ok();
+                    Ok(())
+                }
+                _ => Err(CommandError::text(
+                    "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+                )),
+            }
+        }
+        (b"replybuffer", [what, _])
+            if what.eq_ignore_ascii_case(b"RESIZING") || what.eq_ignore_ascii_case(b"PEAK-RESET-TIME") =>
+        {
+            out.ok();
+            Ok(())
+        }
         (b"help", []) => {
             help(out);
             Ok(())
@@ -163,6 +185,20 @@ fn object(
     Ok(())
 }
 
+/// Says how large the table of a database is.
+fn table_figures(engine: &mut Reach<'_, '_>, db: i64, out: &mut dyn Sink) -> Result<(), CommandError> {
+    let figures = engine.db_figures();
+    let figures = usize::try_from(db).ok().and_then(|db| figures.get(db));
+    let figures = figures.ok_or(CommandError::text("ERR Out of range database"))?;
+    let text = format!(
+        "[Dictionary HT]\nHash table 0 stats (main hash table):\n number of elements: {}\n bytes: {}\n\
+         [Expires HT]\nHash table 0 stats (main hash table):\n number of elements: {}\n",
+        figures.keys, figures.table_bytes, figures.expires
+    );
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
 /// Writes many keys at once. Ends when the client is killed.
 fn populate(
     session: &Session,
@@ -221,6 +257,8 @@ fn protocol(kind: &[u8], out: &mut dyn Sink) -> Result<(), CommandError> {
             out.int(42);
             out.bulk(b"Some real reply following the push reply");
         }
+        // Whoever reads replies may leave attributes out, and whoever sends them may as well.
+        b"attrib" => out.bulk(b"Some real reply following the attribute"),
         b"bignum" => out.big_number("1234567999999999999999999999999999999"),
         b"true" => out.boolean(true),
         b"false" => out.boolean(false),
@@ -247,6 +285,8 @@ fn help(out: &mut dyn Sink) {
             "ERROR <string>",
             "    Return a Redis protocol error with <string> as message. Useful for clients",
             "    unit tests to simulate Redis errors.",
+            "HTSTATS <dbid>",
+            "    Return hash table statistics of the specified Redis database.",
             "LOG <message>",
             "    Write <message> to the server log.",
             "OBJECT <key>",
@@ -257,6 +297,10 @@ fn help(out: &mut dyn Sink) {
             "PROTOCOL <type>",
             "    Reply with a test value of the specified type. <type> can be: string,",
             "    integer, double, bignum, null, array, set, map, push, verbatim, true, false.",
+            "QUICKLIST-PACKED-THRESHOLD <size>",
+            "    Accepted, without effect.",
+            "REPLYBUFFER RESIZING|PEAK-RESET-TIME <value>",
+            "    Accepted, without effect.",
             "RELOAD [option ...]",
             "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
             "    * MERGE: conflicting keys will be loaded from RDB.",

@@ -19,7 +19,7 @@ pub use settings::{RewriteError, SetError, Settings};
 pub use value::{Kind, OutputLimit, OutputLimits, ValueError, events};
 
 pub(crate) use file::{read, replace, split_words};
-pub(crate) use value::quoted_bytes;
+pub(crate) use value::{memory, quoted_bytes};
 
 use crate::glob;
 use rows::default_value;

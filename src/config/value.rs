@@ -210,7 +210,7 @@ impl Kind {
             }
             Kind::Renames => {
                 let known = current.map_or("", Value::text);
-                if text.split(' ').count() % 2 != 0 && !text.is_empty() {
+                if !text.is_empty() && !text.split(' ').count().is_multiple_of(2) {
                     return Err(ValueError::WrongNumberOfArguments);
                 }
                 Ok(Value::Text(if known.is_empty() { text.to_owned() } else { format!("{known} {text}") }))
@@ -340,7 +340,7 @@ fn within(number: i64, min: i64, max: i64) -> Result<Value, ValueError> {
 }
 
 /// A size in bytes. As in Redis, nothing at all is zero; a size beyond an `i64` turns into -1, which no range holds.
-pub(super) fn memory(text: &str) -> Option<i64> {
+pub(crate) fn memory(text: &str) -> Option<i64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, unit) = text.split_at(digits);
     let scale: u128 = match unit.to_ascii_lowercase().as_str() {

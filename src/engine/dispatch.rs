@@ -98,12 +98,13 @@ impl<'e> Batch<'e> {
                 let is_sample = self.commands % SAMPLE == 1;
                 let is_timed = self.engine.timing().takes(entry, argv.len());
                 let watch = (is_sample || is_timed).then(Stopwatch::start);
-                let monitored = self.engine.monitors().any();
-                if monitored && !(queues && !entry.command.flags.has(Flag::NotQueued)) {
+                let monitored =
+                    self.engine.monitors().any() && (!queues || entry.command.flags.has(Flag::NotQueued));
+                if monitored {
                     self.engine.show(session, entry, argv, Moment::Before, false, &mut self.wakes);
                 }
                 let ran = self.run(entry, session, argv, out);
-                if monitored && !(queues && !entry.command.flags.has(Flag::NotQueued)) {
+                if monitored {
                     self.engine.show(session, entry, argv, Moment::After, false, &mut self.wakes);
                 }
                 if let Some(watch) = watch {
