@@ -28,6 +28,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The engine has a place for scripts, commands run them, and what they run is commands.
     ("script", &["engine", "command", "rdb", "double", "clock", "glob", "reply"]),
     ("embed", &["engine", "command", "shard", "value", "config", "clock", "double", "glob", "reply"]),
+    ("domain", &["embed", "clock", "reply", "config", "engine"]),
+    ("remote", &["domain", "clock", "reply"]),
     ("server", &["engine", "wire", "config", "clock", "reply", "process"]),
 ];
 
