@@ -5,7 +5,8 @@
 //! replies are compared byte for byte, but for those that are not ordered or tell the time. At a script's end the data
 //! are compared. A difference is shrunk by leaving commands out.
 //!
-//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` repeats a run, `DIFFERENTIAL_FAMILY` keeps to a
+//! `DIFFERENTIAL_SECONDS` (default 15) bounds it, `DIFFERENTIAL_SEED` (default 1, `random` to look for what nobody has
+//! seen yet) says where it starts, `DIFFERENTIAL_FAMILY` keeps to a
 //! family of commands (`sorted-set`), and `DIFFERENTIAL_CONFIG` sets something before each script. Where `VALKEY_ORACLE` gives a newer
 //! server too, a reply is right that agrees with either.
 
@@ -82,8 +83,11 @@ fn replies_are_those_of_redis_whatever_the_commands() {
         return;
     };
     let seconds = std::env::var("DIFFERENTIAL_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15);
-    let given = std::env::var("DIFFERENTIAL_SEED").ok().and_then(|text| text.parse::<u64>().ok());
-    let first = given.unwrap_or_else(Random::seed);
+    let first = match std::env::var("DIFFERENTIAL_SEED").as_deref() {
+        Ok("random") => Random::seed(),
+        Ok(seed) => seed.parse().expect("a seed is a number, or random"),
+        Err(_) => 1,
+    };
     println!("DIFFERENTIAL_SEED={first}");
     let generator = Generator::of(std::env::var("DIFFERENTIAL_FAMILY").ok().as_deref());
     let watch = Stopwatch::start();
@@ -393,6 +397,14 @@ fn same(argv: &Argv, ours: &Value, theirs: &Value) -> bool {
             matches!(theirs, Value::Int(_))
                 || *theirs == Value::Error(ours.clone())
                 || theirs != &Value::Error(b"ERR syntax error".to_vec())
+        }
+        // Redis 7.0 had no last entry to begin at.
+        (_, Value::Error(theirs))
+            if theirs.starts_with(b"ERR Invalid stream ID")
+                && argv.first().is_some_and(|name| name.eq_ignore_ascii_case(b"XREAD"))
+                && argv.iter().any(|word| word == b"+") =>
+        {
+            !matches!(ours, Value::Error(_))
         }
         // Elements of equal weight come in the order of their set, which Redis 7.0 kept otherwise.
         (Value::Array(ours), Value::Array(theirs))

@@ -10,6 +10,7 @@ use common::places::{Local, Place, config};
 use common::resp::Value;
 use common::script::words;
 use damselfly::Damselfly;
+#[cfg(feature = "server")]
 use damselfly::clock::Clock;
 use damselfly::reply::Reply;
 use std::collections::HashMap;

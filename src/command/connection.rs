@@ -260,6 +260,7 @@ fn reset(
     engine.engine().unwatch(session);
     engine.engine().unsubscribe_all(session);
     engine.untrack(session);
+    engine.engine().end_monitor(session);
     session.reset();
     engine.forget_user(session);
     out.set_protocol(Protocol::Resp2);

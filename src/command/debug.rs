@@ -63,6 +63,28 @@ fn debug(
             Ok(())
         }
         (b"protocol", [kind]) => protocol(kind, out),
+        (b"htstats", [db] | [db, _]) => table_figures(engine, number_of(db), out),
+        (b"change-repl-id", []) => {
+            Err(CommandError::text("ERR DEBUG CHANGE-REPL-ID is not supported: there is no replication here"))
+        }
+        // What these speak of has one form here, or does not exist, whatever they say.
+        (b"quicklist-packed-threshold", [size]) => {
+            match crate::config::memory(&String::from_utf8_lossy(size)) {
+                Some(0..=0xFFFF_FFFF) => {
+                    out.ok();
+                    Ok(())
+                }
+                _ => Err(CommandError::text(
+                    "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+                )),
+            }
+        }
+        (b"replybuffer", [what, _])
+            if what.eq_ignore_ascii_case(b"RESIZING") || what.eq_ignore_ascii_case(b"PEAK-RESET-TIME") =>
+        {
+            out.ok();
+            Ok(())
+        }
         (b"help", []) => {
             help(out);
             Ok(())
@@ -108,6 +130,20 @@ fn object(
     out.simple(&format!(
         "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{bytes} lru:{used_at} lru_seconds_idle:{idle}"
     ));
+    Ok(())
+}
+
+/// Says how large the table of a database is.
+fn table_figures(engine: &mut Reach<'_, '_>, db: i64, out: &mut dyn Sink) -> Result<(), CommandError> {
+    let figures = engine.db_figures();
+    let figures = usize::try_from(db).ok().and_then(|db| figures.get(db));
+    let figures = figures.ok_or(CommandError::text("ERR Out of range database"))?;
+    let text = format!(
+        "[Dictionary HT]\nHash table 0 stats (main hash table):\n number of elements: {}\n bytes: {}\n\
+         [Expires HT]\nHash table 0 stats (main hash table):\n number of elements: {}\n",
+        figures.keys, figures.table_bytes, figures.expires
+    );
+    out.verbatim("txt", text.as_bytes());
     Ok(())
 }
 
@@ -169,6 +205,8 @@ fn protocol(kind: &[u8], out: &mut dyn Sink) -> Result<(), CommandError> {
             out.int(42);
             out.bulk(b"Some real reply following the push reply");
         }
+        // Whoever reads replies may leave attributes out, and whoever sends them may as well.
+        b"attrib" => out.bulk(b"Some real reply following the attribute"),
         b"bignum" => out.big_number("1234567999999999999999999999999999999"),
         b"true" => out.boolean(true),
         b"false" => out.boolean(false),
@@ -191,6 +229,8 @@ fn help(out: &mut dyn Sink) {
             "ERROR <string>",
             "    Return a Redis protocol error with <string> as message. Useful for clients",
             "    unit tests to simulate Redis errors.",
+            "HTSTATS <dbid>",
+            "    Return hash table statistics of the specified Redis database.",
             "LOG <message>",
             "    Write <message> to the server log.",
             "OBJECT <key>",
@@ -201,6 +241,10 @@ fn help(out: &mut dyn Sink) {
             "PROTOCOL <type>",
             "    Reply with a test value of the specified type. <type> can be: string,",
             "    integer, double, bignum, null, array, set, map, push, verbatim, true, false.",
+            "QUICKLIST-PACKED-THRESHOLD <size>",
+            "    Accepted, without effect.",
+            "REPLYBUFFER RESIZING|PEAK-RESET-TIME <value>",
+            "    Accepted, without effect.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Setting it to 0 disables expiring keys in background when they are not",
             "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",

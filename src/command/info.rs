@@ -233,11 +233,7 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn of(engine: &mut Reach<'_, '_>) -> Self {
         let figures = engine.db_figures();
-        let client_bytes = engine
-            .clients()
-            .iter()
-            .map(|client| client.query_bytes.load(Relaxed) + client.output_bytes.load(Relaxed))
-            .sum::<usize>() as u64;
+        let client_bytes = engine.clients().iter().map(|client| client.buffer_bytes()).sum::<usize>() as u64;
         let data_bytes = engine.memory_bytes() as u64;
         let used = data_bytes + client_bytes;
         Self {
@@ -407,13 +403,13 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("expired_fields", &totals.expired_fields),
         ("expired_stale_perc", &"0.00"),
         ("evicted_keys", &totals.evicted),
+        ("evicted_clients", &stats.clients_evicted.load(Relaxed)),
     ]);
     text.absent(
         "0",
         &[
             "expired_time_cap_reached_count",
             "expire_cycle_cpu_milliseconds",
-            "evicted_clients",
             "total_eviction_exceeded_time",
             "current_eviction_exceeded_time",
         ],

@@ -19,6 +19,8 @@ pub mod introspect;
 pub mod keys;
 pub mod latency;
 pub mod list;
+pub mod lolwut;
+pub mod monitor;
 pub mod pubsub;
 pub(crate) mod redact;
 mod scan;

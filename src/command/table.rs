@@ -35,6 +35,8 @@ pub const FAMILIES: &[&[Command]] = &[
     super::slowlog::COMMANDS,
     super::latency::COMMANDS,
     super::debug::COMMANDS,
+    super::monitor::COMMANDS,
+    super::lolwut::COMMANDS,
 ];
 
 /// One command, or one subcommand of a container such as `CLIENT`.
@@ -126,6 +128,12 @@ impl Flags {
     #[must_use]
     pub const fn has(self, flag: Flag) -> bool {
         self.0 & flag as u32 != 0
+    }
+
+    /// Whether one of the flags is in the set.
+    #[must_use]
+    pub const fn has_any(self, flags: &[Flag]) -> bool {
+        self.0 & Flags::of(flags).0 != 0
     }
 
     /// Whether the reply consists of push messages.

@@ -13,13 +13,13 @@ mod value;
 
 pub use file::{ConfigText, UserLine};
 pub use rows::{
-    Allowed, Change, Config, EvictionPolicy, Group, LogFormat, LogLevel, PubSubDefault, ROWS, Row,
+    Allowed, Change, Config, EvictionPolicy, Group, LogFormat, LogLevel, PubSubDefault, ROWS, Row, TlsClients,
 };
 pub use settings::{RewriteError, SetError, Settings};
 pub use value::{Kind, OutputLimit, OutputLimits, ValueError, events};
 
 pub(crate) use file::{read, replace, split_words};
-pub(crate) use value::quoted_bytes;
+pub(crate) use value::{memory, quoted_bytes};
 
 use crate::glob;
 use rows::default_value;
@@ -102,6 +102,8 @@ pub enum Problem {
     IncludeWantsAFile,
     /// Files include each other.
     IncludesTooDeep,
+    /// No command has this name, or one of the new name exists.
+    Command(String),
     /// What access control has against a user.
     User(String),
     /// Users stand in the configuration file though there is an ACL file.
@@ -127,6 +129,7 @@ impl fmt::Display for Problem {
             Problem::Included { file, error } => write!(out, "cannot read '{file}': {}", cause(error)),
             Problem::IncludeWantsAFile => out.write_str("include takes one file"),
             Problem::IncludesTooDeep => out.write_str("files include each other too deeply"),
+            Problem::Command(reason) => out.write_str(reason),
             Problem::User(reason) => out.write_str(reason),
             Problem::UsersBesideFile => {
                 out.write_str("users are defined here and in the aclfile; there can be only one place")

@@ -108,7 +108,10 @@ impl Row {
 
     /// A secret: logs, the slow log and MONITOR must not show its value.
     pub fn is_sensitive(&self) -> bool {
-        matches!(self.name, "requirepass" | "masterauth" | "masteruser" | "tls-key-file-pass")
+        matches!(
+            self.name,
+            "rename-command" | "requirepass" | "masterauth" | "masteruser" | "tls-key-file-pass"
+        )
     }
 }
 
@@ -260,6 +263,15 @@ choices! {
         Yes = "yes",
         /// Connections from this machine.
         Local = "local",
+    }
+    /// Whether clients show certificates.
+    TlsClients {
+        /// They need not, and are not asked.
+        No = "no",
+        /// They must.
+        Yes = "yes",
+        /// They may; a wrong one is refused.
+        Optional = "optional",
     }
     /// What a user may do with channels before a rule speaks of them.
     PubSubDefault {
@@ -418,12 +430,22 @@ settings! {
         timeout: u64 = "timeout", Int(0, INT), "0", Live, Network, "Seconds after which an idle client is closed; 0 for never.";
         tcp_keepalive: u64 = "tcp-keepalive", Int(0, INT), "300", Live, Network, "Seconds between TCP keepalive probes; 0 for none.";
 
+        tls_port: u16 = "tls-port", Int(0, 65535), "0", Start, Network, "Port for TLS; 0 for none.";
+        tls_cert_file: String = "tls-cert-file", Text, "", Live, Network, "Certificate of the server, PEM.";
+        tls_key_file: String = "tls-key-file", Text, "", Live, Network, "Its key, PEM; empty where it stands in tls-cert-file.";
+        tls_ca_cert_file: String = "tls-ca-cert-file", Text, "", Live, Network, "Certificates that clients' are checked against, PEM.";
+        tls_auth_clients: TlsClients = "tls-auth-clients", Choice(TlsClients::WORDS), "yes", Live, Network, "Whether clients must show a certificate.";
+        tls_protocols: String = "tls-protocols", Text, "", Live, Network, "Versions of TLS, as in 'TLSv1.2 TLSv1.3'; empty for these two.";
+
         protected_mode: bool = "protected-mode", YesNo, "yes", Live, Security, "Without a password, refuse clients from other machines.";
         requirepass: String = "requirepass", Text, "", Live, Security, "Password that clients must give; empty for none.";
         aclfile: String = "aclfile", Text, "", Start, Security, "File of users; empty for none.";
         acllog_max_len: usize = "acllog-max-len", Int(0, LONG), "128", Live, Security, "Entries of the ACL log.";
         acl_pubsub_default: PubSubDefault = "acl-pubsub-default", Choice(PubSubDefault::WORDS), "resetchannels", Live, Security, "Channels of a new user.";
         enable_debug_command: Allowed = "enable-debug-command", Choice(Allowed::WORDS), "local", Start, Security, "Who may use DEBUG.";
+
+        rename_command: String = "rename-command", Kind::Renames, "", Start, Security, "Another name for a command; an empty one takes it away. May be given several times.";
+        disable_commands: String = "disable-commands", Kind::Words, "", Start, Security, "Commands that clients cannot use.";
 
         databases: u32 = "databases", Int(1, INT), "16", Start, Server, "Number of databases.";
         dir: String = "dir", Directory, ".", Protected, Server, "Working directory.";
@@ -445,6 +467,8 @@ settings! {
         proto_max_bulk_len: usize = "proto-max-bulk-len", Memory(MB, LONG), "536870912", Live, Limits, "Longest argument of a command.";
         client_query_buffer_limit: usize = "client-query-buffer-limit", Memory(MB, LONG), "1073741824", Live, Limits, "Longest request of a client.";
         client_output_buffer_limit: OutputLimits = "client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Live, Limits, "How much a client may leave unread before it is closed.";
+
+        maxmemory_clients: i64 = "maxmemory-clients", Kind::MemoryOrShare, "0", Live, Limits, "Bytes that requests and replies of all clients may take, or a share of maxmemory; the largest client is closed. 0 for no limit.";
 
         active_expire_effort: u32 = "active-expire-effort", Int(1, 10), "1", Live, Keyspace, "How hard to look for expired keys.";
         maxmemory: usize = "maxmemory", Memory(0, LONG), "0", Live, Keyspace, "Bytes that keys and values may take; 0 for no limit.";
@@ -510,7 +534,6 @@ settings! {
         "rdbcompression", YesNo, "yes", Later;
         "stop-writes-on-bgsave-error", YesNo, "yes", Later;
 
-        "maxmemory-clients", Memory(0, LONG), "0", Later;
         "activedefrag", YesNo, "no", Later;
 
         "replicaof" | "slaveof", List, "", Later;
@@ -535,7 +558,12 @@ settings! {
         "cluster-node-timeout", Int(0, LONG), "15000", Later;
         "cluster-require-full-coverage", YesNo, "yes", Later;
 
-        "tls-port", Int(0, 65535), "0", Later;
+        "tls-session-caching", YesNo, "yes", Idle;
+        "tls-session-cache-size", Int(0, INT), "20480", Idle;
+        "tls-session-cache-timeout", Int(0, INT), "300", Idle;
+        "tls-prefer-server-ciphers", YesNo, "no", Idle;
+        "tls-replication", YesNo, "no", Later;
+        "tls-cluster", YesNo, "no", Later;
         "enable-protected-configs", Choice(Allowed::WORDS), "no", Later;
         "enable-module-command", Choice(Allowed::WORDS), "no", Later;
 

@@ -5,7 +5,7 @@
 //! it fails, everything is put back.
 
 use super::file::{replace, rewritten};
-use super::rows::{COUNT, Change, Config, Id, ROWS, default_value};
+use super::rows::{COUNT, Change, Config, Id, ROWS, Row, default_value};
 use super::value::{Kind, OutputLimit, OutputLimits, Value, ValueError};
 use super::{ConfigError, UserLine, cause, find};
 use crate::glob;
@@ -146,12 +146,16 @@ impl Settings {
         };
         for pattern in patterns {
             if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
-                if let Some((index, _)) = find(pattern) {
+                // New names of commands are as good as secrets.
+                if let Some((index, _)) = find(pattern)
+                    && ROWS[index].kind != Kind::Renames
+                {
                     add(String::from_utf8_lossy(pattern).into_owned(), index);
                 }
                 continue;
             }
-            for (index, row) in ROWS.iter().enumerate().filter(|(_, row)| !row.is_hidden()) {
+            let shown = |row: &Row| !row.is_hidden() && row.kind != Kind::Renames;
+            for (index, row) in ROWS.iter().enumerate().filter(|(_, row)| shown(row)) {
                 for name in [Some(row.name), row.alias].into_iter().flatten() {
                     if glob::matches(pattern, name.as_bytes(), true) {
                         add(name.to_owned(), index);
@@ -327,7 +331,9 @@ impl Settings {
 
     fn value(&self, index: usize) -> Value {
         match ROWS[index].kind {
-            Kind::Text | Kind::Directory | Kind::List => Value::Text(self.text(index).as_ref().to_owned()),
+            Kind::Text | Kind::Directory | Kind::List | Kind::Renames | Kind::Words => {
+                Value::Text(self.text(index).as_ref().to_owned())
+            }
             Kind::OutputLimits => Value::Text(self.output_limits().to_string()),
             _ => Value::Number(self.number(index)),
         }

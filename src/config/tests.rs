@@ -268,7 +268,7 @@ fn settings_of_absent_features_take_only_their_default() {
     assert_eq!(set(&settings, &quiet), Ok(()));
     assert_eq!(get(&settings, "activerehashing"), "no");
     for pair in
-        [("appendonly", "yes"), ("save", "900 1"), ("maxmemory-clients", "1gb"), ("maxmemory-clients", "x")]
+        [("appendonly", "yes"), ("save", "900 1"), ("replica-priority", "1"), ("replica-priority", "x")]
     {
         let line = format!(
             "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable config",

@@ -43,6 +43,8 @@ pub enum Kind {
     PowerOfTwo(i64),
     /// Bytes from `.0` to `.1`: `100`, `1k` (1000), `1kb` (1024), `1m`, `1mb`, `1g`, `1gb`.
     Memory(i64, i64),
+    /// Bytes, or a share of `maxmemory`, from `1%` to `100%`, which is kept as a negative number.
+    MemoryOrShare,
     /// An octal number from zero to `.0`.
     Octal(i64),
     /// One of these words.
@@ -57,6 +59,10 @@ pub enum Kind {
     Events,
     /// `class hard soft seconds`, repeated.
     OutputLimits,
+    /// A name and its new name, which may be empty; each further pair is added.
+    Renames,
+    /// Any number of words.
+    Words,
 }
 
 /// Why a text is no value for its setting; the words are Redis'.
@@ -67,6 +73,8 @@ pub enum ValueError {
     NotAnInteger,
     /// Not a size.
     NotMemory,
+    /// Neither a size nor a share.
+    NotMemoryOrShare,
     /// Not an octal number.
     NotOctal,
     /// Neither `yes` nor `no`.
@@ -102,6 +110,7 @@ impl fmt::Display for ValueError {
         match self {
             Self::NotAnInteger => out.write_str("argument couldn't be parsed into an integer"),
             Self::NotMemory => out.write_str("argument must be a memory value"),
+            Self::NotMemoryOrShare => out.write_str("argument must be a memory or percent value"),
             Self::NotOctal => out.write_str("argument couldn't be parsed as an octal number"),
             Self::NotYesNo => out.write_str("argument must be 'yes' or 'no'"),
             Self::OutOfRange(min, max) => write!(out, "argument must be between {min} and {max} inclusive"),
@@ -133,7 +142,7 @@ impl std::error::Error for ValueError {}
 impl Kind {
     /// Whether the text is a list of words, each an argument of its own in a file or on the command line.
     pub fn is_list(self) -> bool {
-        matches!(self, Kind::List | Kind::OutputLimits)
+        matches!(self, Kind::List | Kind::OutputLimits | Kind::Renames | Kind::Words)
     }
 
     /// Checks a text. `current` is what the setting holds now: limits of output buffers are given class by class.
@@ -159,6 +168,13 @@ impl Kind {
                 _ => Err(ValueError::NotPowerOfTwo(max)),
             },
             Kind::Memory(min, max) => within(memory(text).ok_or(ValueError::NotMemory)?, min, max),
+            Kind::MemoryOrShare => match text.strip_suffix('%') {
+                Some(share) => match share.parse::<i64>() {
+                    Ok(share) if (1..=100).contains(&share) => Ok(Value::Number(-share)),
+                    _ => Err(ValueError::NotMemoryOrShare),
+                },
+                None => within(memory(text).ok_or(ValueError::NotMemoryOrShare)?, 0, i64::MAX),
+            },
             Kind::Octal(max) => match i64::from_str_radix(text, 8) {
                 Ok(number) if (0..=max).contains(&number) => Ok(Value::Number(number)),
                 Ok(_) => Err(ValueError::OutOfOctalRange(max)),
@@ -181,6 +197,16 @@ impl Kind {
                 }
                 Ok(Value::Text(words.join(" ")))
             }
+            Kind::Renames => {
+                let known = current.map_or("", Value::text);
+                if !text.is_empty() && !text.split(' ').count().is_multiple_of(2) {
+                    return Err(ValueError::WrongNumberOfArguments);
+                }
+                Ok(Value::Text(if known.is_empty() { text.to_owned() } else { format!("{known} {text}") }))
+            }
+            Kind::Words => Ok(Value::Text(
+                text.split([' ', ',']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
+            )),
             Kind::Events => parse_events(text).map(|events| Value::Number(i64::from(events))),
             Kind::OutputLimits => {
                 let mut limits =
@@ -196,6 +222,7 @@ impl Kind {
         match (self, value) {
             (_, Value::Text(text)) => text.clone(),
             (Kind::YesNo, Value::Number(number)) => (if *number == 0 { "no" } else { "yes" }).to_owned(),
+            (Kind::MemoryOrShare, Value::Number(share @ ..0)) => format!("{}%", share.unsigned_abs()),
             (Kind::Octal(_), Value::Number(number)) => format!("{number:o}"),
             (Kind::Choice(words), Value::Number(number)) => {
                 let word = usize::try_from(*number).ok().and_then(|place| words.get(place));
@@ -209,9 +236,17 @@ impl Kind {
     /// The lines, without the setting's name, that a configuration file needs to say this value.
     pub(super) fn lines(self, value: &Value) -> Vec<String> {
         match self {
+            Kind::MemoryOrShare if value.number() >= 0 => {
+                vec![shortest_memory(value.number().unsigned_abs())]
+            }
             Kind::Memory(..) => vec![shortest_memory(value.number().unsigned_abs())],
             Kind::Text | Kind::Directory | Kind::Events => vec![quoted(&self.show(value))],
-            Kind::List if value.text().is_empty() => vec!["\"\"".to_owned()],
+            Kind::Renames => {
+                let words: Vec<&str> = value.text().split(' ').collect();
+                let pairs = words.chunks_exact(2);
+                pairs.map(|pair| format!("{} {}", quoted(pair[0]), quoted(pair[1]))).collect()
+            }
+            Kind::List | Kind::Words if value.text().is_empty() => vec!["\"\"".to_owned()],
             Kind::OutputLimits => {
                 let limits = OutputLimits::of(value.text());
                 let line = |class: &str, limit: &OutputLimit| {
@@ -245,6 +280,7 @@ impl Kind {
             Kind::Clamped(min, max) => format!("number, {min} to {max}"),
             Kind::PowerOfTwo(max) => format!("0 or a power of two up to {max}"),
             Kind::Memory(min, max) => format!("size, {}", span(min, max, shortest_memory)),
+            Kind::MemoryOrShare => "size, or share of maxmemory (5%)".to_owned(),
             Kind::Octal(max) => format!("octal, 0 to {max:o}"),
             Kind::Choice(words) => words.join(", "),
             Kind::Text => "text".to_owned(),
@@ -252,6 +288,8 @@ impl Kind {
             Kind::List => "list of addresses".to_owned(),
             Kind::Events => format!("letters of A{EVERY_EVENT}"),
             Kind::OutputLimits => "class hard soft seconds, ...".to_owned(),
+            Kind::Renames => "name and new name, or \"\"".to_owned(),
+            Kind::Words => "names".to_owned(),
         }
     }
 
@@ -260,7 +298,9 @@ impl Kind {
         match self {
             Kind::YesNo => "yes|no",
             Kind::Int(..) | Kind::Clamped(..) | Kind::PowerOfTwo(_) => "N",
-            Kind::Memory(..) => "SIZE",
+            Kind::Renames => "NAME NEW",
+            Kind::Words => "NAMES",
+            Kind::Memory(..) | Kind::MemoryOrShare => "SIZE",
             Kind::Octal(_) => "MODE",
             Kind::Choice(_) => "WORD",
             Kind::Text => "TEXT",
@@ -287,7 +327,7 @@ fn within(number: i64, min: i64, max: i64) -> Result<Value, ValueError> {
 }
 
 /// A size in bytes. As in Redis, nothing at all is zero; a size beyond an `i64` turns into -1, which no range holds.
-pub(super) fn memory(text: &str) -> Option<i64> {
+pub(crate) fn memory(text: &str) -> Option<i64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, unit) = text.split_at(digits);
     let scale: u128 = match unit.to_ascii_lowercase().as_str() {

@@ -97,6 +97,9 @@ fn pattern(prefix: &[u8]) -> Vec<u8> {
     pattern
 }
 
+/// An operation's body in this process: the inside, its keys, its arguments.
+type Native = fn(&mut Inside<'_, '_, '_>, &[&[u8]], &[&[u8]]) -> Result<Reply>;
+
 /// An operation that happens as one, in its two bodies.
 #[derive(Debug)]
 pub struct Op {
@@ -105,7 +108,7 @@ pub struct Op {
     /// For a server. `now()` is its clock in ms.
     pub lua: &'static str,
     /// For the engine in this process.
-    pub(crate) native: fn(&mut Inside<'_, '_, '_>, &[&[u8]], &[&[u8]]) -> Result<Reply>,
+    pub(crate) native: Native,
 }
 
 /// The server's clock, for bodies that ask for it.

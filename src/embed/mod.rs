@@ -27,6 +27,7 @@ mod list;
 mod pubsub;
 mod reply;
 mod scan;
+#[cfg(feature = "script")]
 mod script;
 mod session;
 mod set;
@@ -46,6 +47,7 @@ pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
 pub use pubsub::{Message, Next, Subscription};
 pub use scan::Scan;
+#[cfg(feature = "script")]
 pub use script::Script;
 pub use session::{Pipeline, Session};
 pub use set::{Set, SetScan};

@@ -76,7 +76,7 @@ impl Item {
                 message(Some(pattern), channel, payload, false)
             }
             Body::ShardMessage { channel, payload } => message(None, channel, payload, true),
-            Body::Invalidate(_) | Body::RedirectBroken(_) => Item::Other(push.to_reply()),
+            Body::Invalidate(_) | Body::RedirectBroken(_) | Body::Monitor(_) => Item::Other(push.to_reply()),
         }
     }
 }

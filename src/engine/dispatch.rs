@@ -7,6 +7,7 @@
 use super::acl::Context;
 use super::blocking::Waiter;
 use super::door::{Entered, Guard, View};
+use super::monitor::Moment;
 use super::push::Wakes;
 use super::session::{ReplyMode, Session};
 use super::{Engine, Pump, Reach};
@@ -97,7 +98,15 @@ impl<'e> Batch<'e> {
                 let is_sample = self.commands % SAMPLE == 1;
                 let is_timed = self.engine.timing().takes(entry, argv.len());
                 let watch = (is_sample || is_timed).then(Stopwatch::start);
+                let monitored =
+                    self.engine.monitors().any() && (!queues || entry.command.flags.has(Flag::NotQueued));
+                if monitored {
+                    self.engine.show(session, entry, argv, Moment::Before, false, &mut self.wakes);
+                }
                 let ran = self.run(entry, session, argv, out);
+                if monitored {
+                    self.engine.show(session, entry, argv, Moment::After, false, &mut self.wakes);
+                }
                 if let Some(watch) = watch {
                     let took = watch.elapsed();
                     // Calls with many arguments alone would not be a sample.
@@ -193,6 +202,9 @@ impl<'e> Batch<'e> {
     ) -> Result<&'static Entry, (Option<&'static Entry>, CommandError)> {
         let name = argv.first().copied().unwrap_or_default();
         let mut entry = match self.last {
+            _ if self.engine.renames(session) => {
+                self.engine.find_command(name).ok_or_else(|| (None, unknown(argv)))?
+            }
             // Pipelines repeat themselves.
             Some(last) if name.eq_ignore_ascii_case(last.command.name.as_bytes()) => last,
             _ => TABLE.find(name).ok_or_else(|| (None, unknown(argv)))?,
@@ -215,6 +227,10 @@ impl<'e> Batch<'e> {
             self.engine.busy().refusal()
         } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
             CommandError::OutOfMemory
+        } else if session.monitoring
+            && entry.command.flags.has_any(&[Flag::Write, Flag::Read, Flag::MayReplicate])
+        {
+            CommandError::text("ERR Replica can't interact with the keyspace")
         } else if session.subscribed
             && session.protocol == Protocol::Resp2
             && !entry.command.flags.has(Flag::Listening)

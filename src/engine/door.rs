@@ -13,11 +13,13 @@
 
 use super::blocking::Waiter;
 use super::memory::Memory;
+use super::monitor::Moment;
 use super::notices::Notice;
 use super::push::Wakes;
 use super::reach::Later;
 use super::{Engine, Session};
 use crate::command::error::CommandError;
+use crate::command::table::Entry;
 use crate::shard::{Class, Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -419,6 +421,18 @@ impl<'e> Entered<'e> {
                 engine.remember(shard, key, session);
             }
         }
+    }
+
+    /// Shows a command to those who monitor; they are woken once the doors are left.
+    pub(crate) fn show(
+        &mut self,
+        session: &Session,
+        entry: &Entry,
+        argv: &[&[u8]],
+        moment: Moment,
+        in_script: bool,
+    ) {
+        self.engine.show(session, entry, argv, moment, in_script, &mut self.wakes);
     }
 
     /// Has something done once the doors are left.

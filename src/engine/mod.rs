@@ -15,6 +15,8 @@ mod dispatch;
 mod door;
 mod latency;
 mod memory;
+mod monitor;
+mod names;
 mod notices;
 mod pause;
 mod pubsub;
@@ -46,6 +48,7 @@ pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
+pub(crate) use monitor::Moment;
 #[cfg(feature = "script")]
 pub(crate) use transaction::run_inside;
 
@@ -62,6 +65,8 @@ use cycles::Cycles;
 use dashmap::DashMap;
 use door::Door;
 use memory::Memory;
+use monitor::Monitors;
+use names::Names;
 use notices::Outbox;
 use pubsub::PubSub;
 use std::sync::Arc;
@@ -88,6 +93,8 @@ pub struct Engine {
     pubsub: PubSub,
     outbox: Outbox,
     trackers: Trackers,
+    monitors: Monitors,
+    names: Names,
     busy: Busy,
     #[cfg(feature = "script")]
     scripts: crate::script::Scripts,
@@ -152,6 +159,8 @@ impl Engine {
             pubsub: PubSub::default(),
             outbox: Outbox::default(),
             trackers: Trackers::default(),
+            monitors: Monitors::default(),
+            names: Names::of(&settings)?,
             busy: Busy::default(),
             #[cfg(feature = "script")]
             scripts: crate::script::Scripts::default(),
@@ -279,6 +288,11 @@ impl Engine {
         &self.trackers
     }
 
+    #[inline]
+    pub(crate) fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
     /// The script that runs, if any.
     #[must_use]
     #[inline]
@@ -350,6 +364,7 @@ impl Engine {
         self.forget_subscriptions(&session.client);
         Reach::outside(self).untrack(session);
         self.unwatch(session);
+        self.end_monitor(session);
         if let Some(waiter) = session.client.waiter() {
             session.client.set_waiter(None);
             self.abandon(&waiter);

@@ -43,6 +43,8 @@ pub enum Body<'a> {
     },
     /// These keys have changed; `None` for all keys. In RESP2 it is a message on a channel.
     Invalidate(Option<&'a [&'a [u8]]>),
+    /// Another client's command, as `MONITOR` shows it. It is no push message but a reply.
+    Monitor(&'a str),
     /// The client of this number, which invalidations were to go to, is gone.
     RedirectBroken(u64),
 }
@@ -122,6 +124,7 @@ impl<'a> Push<'a> {
                     None => out.null(),
                 }
             }
+            Body::Monitor(line) => out.simple(line),
             Body::RedirectBroken(client) => {
                 out.push(2);
                 out.bulk(b"tracking-redir-broken");
@@ -168,7 +171,7 @@ pub trait Notify: Send + Sync {
 
 /// Clients that were given pushes and are still to be woken: once for many pushes, and outside all doors.
 #[derive(Default)]
-pub(super) struct Wakes(Vec<Arc<Client>>);
+pub(crate) struct Wakes(Vec<Arc<Client>>);
 
 impl fmt::Debug for Wakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

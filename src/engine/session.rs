@@ -73,6 +73,8 @@ pub struct Client {
     pub query_bytes: AtomicUsize,
     /// Bytes of replies that it has not read yet.
     pub output_bytes: AtomicUsize,
+    /// Bytes of commands that wait for `EXEC`.
+    pub queue_bytes: AtomicUsize,
     /// Commands that wait for `EXEC`; -1 outside a transaction.
     pub queued: AtomicI64,
     /// Keys it watches.
@@ -83,6 +85,8 @@ pub struct Client {
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// How it tracks keys.
     pub(super) tracking: State,
+    /// Whether it is shown what others do.
+    pub monitors: AtomicBool,
     /// `CLIENT NO-EVICT on`.
     pub no_evict: AtomicBool,
     /// `CLIENT NO-TOUCH on`.
@@ -119,11 +123,13 @@ impl Client {
             commands: AtomicU64::new(0),
             query_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            queue_bytes: AtomicUsize::new(0),
             queued: AtomicI64::new(-1),
             watched: AtomicU32::new(0),
             subscribed: Default::default(),
             subscriptions: Mutex::default(),
             tracking: State::default(),
+            monitors: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
@@ -132,6 +138,15 @@ impl Client {
             waiter: Mutex::new(None),
             owner,
         }
+    }
+
+    /// Bytes that are held for it: what it has sent and what it has not read.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        [&self.query_bytes, &self.output_bytes, &self.queue_bytes]
+            .iter()
+            .map(|bytes| bytes.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Marks the client to be closed and wakes its owner.
@@ -209,6 +224,8 @@ pub struct Session {
     pub transaction: Option<Box<Transaction>>,
     /// Whether it subscribes to anything.
     pub subscribed: bool,
+    /// Whether it is shown what others do.
+    pub monitoring: bool,
     /// What was pushed to the client goes in front of the reply of the command that has just run, where pushes go
     /// behind it otherwise. Whoever sends replies looks at this, and takes it back.
     pub pushes_first: bool,
@@ -233,6 +250,7 @@ impl Session {
             no_touch: false,
             transaction: None,
             subscribed: false,
+            monitoring: false,
             pushes_first: false,
             tracking: Tracking::default(),
             watching: None,
@@ -332,6 +350,42 @@ impl Engine {
         self.forget_subscriptions(client);
         if let Some(waiter) = client.waiter() {
             self.abandon(&waiter);
+        }
+    }
+
+    /// Closes the clients that hold most, until all together hold no more than `maxmemory-clients` says; those that
+    /// said `CLIENT NO-EVICT` are spared. O(clients), where they hold more.
+    pub fn evict_clients(&self) {
+        let limit = self.client_bytes_max();
+        let mut held = self.stats().client_bytes.load(Ordering::Relaxed);
+        if held <= limit {
+            return;
+        }
+        let mut clients: Vec<_> = self.clients.iter().map(|entry| Arc::clone(&entry)).collect();
+        clients.retain(|client| !client.no_evict.load(Ordering::Relaxed));
+        clients.sort_by_cached_key(|client| std::cmp::Reverse(client.buffer_bytes()));
+        for client in clients {
+            let bytes = client.buffer_bytes();
+            if held <= limit || bytes == 0 {
+                return;
+            }
+            held = held.saturating_sub(bytes);
+            tracing::warn!(addr = client.peer.addr, bytes, "closed: maxmemory-clients is exceeded");
+            self.stats().clients_evicted.fetch_add(1, Ordering::Relaxed);
+            self.kill(&client);
+        }
+    }
+
+    /// Bytes that all clients' buffers may take.
+    #[inline]
+    fn client_bytes_max(&self) -> usize {
+        match self.settings().maxmemory_clients() {
+            0 => usize::MAX,
+            bytes @ 1.. => usize::try_from(bytes).unwrap_or(usize::MAX),
+            share => match self.settings().maxmemory() {
+                0 => usize::MAX,
+                memory => (memory as u128 * u128::from(share.unsigned_abs()) / 100) as usize,
+            },
         }
     }
 

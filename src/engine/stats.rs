@@ -43,6 +43,10 @@ pub struct Stats {
     pub connections: AtomicU64,
     /// Connections refused.
     pub connections_rejected: AtomicU64,
+    /// Clients closed because of `maxmemory-clients`.
+    pub clients_evicted: AtomicU64,
+    /// Bytes that clients' buffers take, as far as they have been counted.
+    pub client_bytes: AtomicUsize,
     /// Bytes read from clients.
     pub bytes_in: AtomicU64,
     /// Bytes written to clients.
@@ -127,6 +131,8 @@ impl Default for Stats {
             blocked: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
             connections_rejected: AtomicU64::new(0),
+            clients_evicted: AtomicU64::new(0),
+            client_bytes: AtomicUsize::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             reads: AtomicU64::new(0),
@@ -324,6 +330,7 @@ impl Reach<'_, '_> {
             &stats.errors,
             &stats.connections,
             &stats.connections_rejected,
+            &stats.clients_evicted,
             &stats.bytes_in,
             &stats.bytes_out,
             &stats.reads,

@@ -10,6 +10,7 @@
 use super::acl::Context;
 use super::dispatch::remember;
 use super::door::{Entered, View};
+use super::monitor::Moment;
 use super::reach;
 use super::{Engine, Reach, Session};
 use crate::clock::Stopwatch;
@@ -136,6 +137,7 @@ impl Session {
             return Ok(());
         }
         transaction.push(entry, argv);
+        self.client.queue_bytes.store(transaction.heap_bytes(), Ordering::Relaxed);
         if transaction.heap_bytes() > bytes_max {
             transaction.aborted = true;
             self.closing = true;
@@ -170,6 +172,7 @@ impl Session {
 
     fn end_transaction(&mut self) -> Option<Box<Transaction>> {
         self.client.queued.store(-1, Ordering::Relaxed);
+        self.client.queue_bytes.store(0, Ordering::Relaxed);
         self.transaction.take()
     }
 }
@@ -265,7 +268,17 @@ impl Engine {
                     denied.error_in_exec()
                 });
                 let watch = self.timing().takes(entry, argv.len()).then(Stopwatch::start);
-                let result = allowed.and_then(|()| run_inside(&mut entered, entry, session, &argv, out));
+                let result = allowed.and_then(|()| {
+                    let monitored = self.monitors().any();
+                    if monitored {
+                        entered.show(session, entry, &argv, Moment::Before, false);
+                    }
+                    let result = run_inside(&mut entered, entry, session, &argv, out);
+                    if monitored {
+                        entered.show(session, entry, &argv, Moment::After, false);
+                    }
+                    result
+                });
                 if let Some(watch) = watch {
                     self.note_duration(session, entry, &argv, watch.elapsed());
                 }

@@ -7,10 +7,10 @@ use super::given::Given;
 use super::raise::Failure;
 use super::sink::LuaSink;
 use crate::command::error::CommandError;
-use crate::command::table::{Entry, Flag, TABLE};
+use crate::command::table::{Entry, Flag};
 use crate::double::format_double;
 use crate::engine::acl::Context;
-use crate::engine::{Entered, Pump, Session, run_inside};
+use crate::engine::{Entered, Moment, Pump, Session, run_inside};
 use crate::reply::Protocol;
 use mlua::{Function, Lua, Result, Value};
 use scoped_tls_hkt::scoped_thread_local;
@@ -99,7 +99,7 @@ impl Host for Running<'_, '_, '_> {
     }
 
     fn may_run(&mut self, argv: &[&[u8]]) -> Option<bool> {
-        let entry = TABLE.look_up(argv)?;
+        let entry = self.entered.engine().look_up_command(argv)?;
         Some(self.session.check(entry, argv).is_ok())
     }
 
@@ -127,7 +127,7 @@ impl Running<'_, '_, '_> {
         if argv.is_empty() {
             return Err(refused("Please specify at least one argument for this redis lib call"));
         }
-        let Some(entry) = TABLE.look_up(argv) else {
+        let Some(entry) = self.entered.engine().look_up_command(argv) else {
             return Err(self.fail(None, &CommandError::text("ERR Unknown Redis command called from script")));
         };
         if let Err(refusal) = self.check(entry, argv) {
@@ -139,7 +139,11 @@ impl Running<'_, '_, '_> {
         }
         self.session.protocol = self.protocol;
         let mut sink = LuaSink::new(lua, self.protocol);
-        match run_inside(self.entered, entry, &mut self.session, argv, &mut sink) {
+        let result = run_inside(self.entered, entry, &mut self.session, argv, &mut sink);
+        if self.entered.engine().monitors().any() {
+            self.entered.show(&self.session, entry, argv, Moment::After, true);
+        }
+        match result {
             Err(error) => Err(self.fail(Some(entry.id), &error)),
             Ok(()) => {
                 let is_error = sink.is_error;

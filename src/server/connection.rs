@@ -24,17 +24,20 @@ use super::listen::Stream;
 use crate::config::OutputLimit;
 use crate::engine::{Batch, Engine, Flow, Notify, Pump, Push, Session, Waiter};
 use crate::reply::{Protocol, Sink};
-use crate::wire::{Limits, Output, Parsed, RequestParser};
+use crate::wire::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use bytes::Bytes;
 use mio::Token;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Replies are written in between when a pipeline has produced this much.
 const FLUSH_BYTES: usize = 256 * 1024;
+
+/// What one connection may write in a round of the loop: peers that take much hold nobody up for long.
+const ROUND_BYTES: usize = 1024 * 1024;
 
 /// A connection keeps at most this much unused buffer between requests.
 const KEPT_BYTES: usize = 4 * 1024;
@@ -205,6 +208,48 @@ pub(super) struct Connection {
     ended: bool,
     /// Since when the soft limit of unread replies is exceeded, Unix ms.
     soft_since_ms: Option<u64>,
+    /// What it has been counted with in `Stats::client_bytes`.
+    counted_bytes: usize,
+}
+
+/// What became of a connection's replies.
+enum Flushed {
+    /// All are gone.
+    All,
+    /// The peer takes no more for now.
+    Full,
+    /// There are more than a round may have.
+    Enough,
+}
+
+/// A stream that takes so many bytes and no more.
+struct Bounded<'a> {
+    stream: &'a mut Stream,
+    left: usize,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.stream.write(buf.get(..self.left).unwrap_or(buf))?;
+        self.left -= written;
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut room = self.left;
+        let whole =
+            bufs.iter().take_while(|buf| room.checked_sub(buf.len()).map(|left| room = left).is_some());
+        let written = match (whole.count(), bufs) {
+            (0, [first, ..]) => return self.write(first),
+            (count, _) => self.stream.write_vectored(bufs.get(..count).unwrap_or_default())?,
+        };
+        self.left -= written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Connection {
@@ -223,6 +268,7 @@ impl Connection {
             readable: true,
             ended: false,
             soft_since_ms: None,
+            counted_bytes: 0,
         }
     }
 
@@ -232,7 +278,7 @@ impl Connection {
 
     /// Whether it may be handed to another loop now.
     pub(super) fn is_movable(&self) -> bool {
-        self.waiter.is_none() && self.out.is_empty() && self.pending.is_empty()
+        self.waiter.is_none() && !self.has_output() && self.pending.is_empty()
     }
 
     /// Whether the idle timeout may close it.
@@ -254,7 +300,7 @@ impl Connection {
 
     /// Whether replies are still on their way.
     pub(super) fn has_output(&self) -> bool {
-        !self.out.is_empty()
+        !self.out.is_empty() || self.stream.has_unsent()
     }
 
     pub(super) fn note_readable(&mut self) {
@@ -268,11 +314,25 @@ impl Connection {
 
     /// Does what can be done now; see the module's text.
     pub(super) fn drive(&mut self, shared: &mut Shared, pump: &mut dyn Pump) -> Next {
-        match self.try_drive(shared, pump) {
-            Ok(next) => next,
-            // The peer is gone; whom it concerns finds out by the connection's end.
-            Err(_) => Next::Close,
+        // Where it fails the peer is gone; whom it concerns finds out by the connection's end.
+        let next = self.try_drive(shared, pump).unwrap_or(Next::Close);
+        self.count_buffers(&shared.engine);
+        next
+    }
+
+    /// Counts what it holds for its client. The buffers of those that hold nothing are not looked at.
+    #[inline]
+    pub(super) fn count_buffers(&mut self, engine: &Engine) {
+        let bytes = self.session.client.buffer_bytes();
+        let counted = std::mem::replace(&mut self.counted_bytes, bytes);
+        if counted != bytes {
+            engine.stats().client_bytes.fetch_add(bytes.wrapping_sub(counted), Ordering::Relaxed);
         }
+    }
+
+    /// It is closed, and holds nothing any more.
+    pub(super) fn forget_buffers(&mut self, engine: &Engine) {
+        engine.stats().client_bytes.fetch_sub(std::mem::take(&mut self.counted_bytes), Ordering::Relaxed);
     }
 
     fn try_drive(&mut self, shared: &mut Shared, pump: &mut dyn Pump) -> io::Result<Next> {
@@ -282,7 +342,7 @@ impl Connection {
         if self.owner.has_mail() && !self.take_mail(shared) {
             return Ok(Next::Close);
         }
-        if !self.out.is_empty() {
+        if self.has_output() {
             return Ok(Next::Write);
         }
         if let Some(waiter) = &self.waiter {
@@ -342,11 +402,17 @@ impl Connection {
 
     /// Writes what there is to write, as far as the socket takes it.
     pub(super) fn write_out(&mut self, shared: &mut Shared) -> Next {
-        match self.flush(shared) {
-            Ok(true) => self.next(),
-            Ok(false) => self.check_output(shared),
+        let next = match self.flush(shared) {
+            Ok(Flushed::All) => self.next(),
+            Ok(Flushed::Full) => self.check_output(shared),
+            Ok(Flushed::Enough) => match self.check_output(shared) {
+                Next::Wait => Next::Again,
+                next => next,
+            },
             Err(_) => Next::Close,
-        }
+        };
+        self.count_buffers(&shared.engine);
+        next
     }
 
     /// Whether nothing stands against reading on.
@@ -355,7 +421,7 @@ impl Connection {
     }
 
     fn next(&self) -> Next {
-        if !self.out.is_empty() {
+        if self.has_output() {
             return Next::Write;
         }
         if self.session.closing {
@@ -406,7 +472,7 @@ impl Connection {
                         let mut reply = self.out.split_off(mark);
                         self.read_mail(shared);
                         self.out.append(&mut reply);
-                    } else if self.owner.has_mail() {
+                    } else if self.owner.has_mail() && !self.session.closing {
                         self.read_mail(shared);
                     }
                     match flow {
@@ -425,7 +491,10 @@ impl Connection {
                 Ok(Parsed::Empty { consumed }) => at += consumed,
                 Ok(Parsed::Incomplete { .. }) => break,
                 Err(error) => {
-                    self.out.sink(self.session.protocol).protocol_error(&error);
+                    // Redis closes without a word where a request is larger than its buffer may be.
+                    if error != ProtocolError::TooBigRequest {
+                        self.out.sink(self.session.protocol).protocol_error(&error);
+                    }
                     tracing::debug!(addr = self.session.client.peer.addr, %error, "closing a connection");
                     self.session.closing = true;
                     break;
@@ -527,31 +596,41 @@ impl Connection {
         self.session.client.query_bytes.store(self.pending.len() - self.taken, Ordering::Relaxed);
     }
 
-    /// Writes replies; whether all are gone.
-    fn flush(&mut self, shared: &mut Shared) -> io::Result<bool> {
+    /// Writes replies, as many as one round may have.
+    fn flush(&mut self, shared: &mut Shared) -> io::Result<Flushed> {
+        let mut left = ROUND_BYTES;
         while !self.out.is_empty() {
             // The time is read before the peer has its reply, and may do something about it.
             let now_ms = shared.engine.clock().last_ms();
-            match self.out.write_to(&mut self.stream) {
+            match self.out.write_to(&mut Bounded { stream: &mut self.stream, left }) {
                 Ok(written) => {
+                    left -= written;
                     shared.counts.writes += 1;
                     shared.counts.bytes_out += written as u64;
                     self.session.client.active_ms.store(now_ms, Ordering::Relaxed);
+                    if left == 0 && !self.out.is_empty() {
+                        self.note_output();
+                        return Ok(Flushed::Enough);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_output();
-                    return Ok(false);
+                    return Ok(Flushed::Full);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+        match self.stream.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Full),
+            result => result?,
         }
         self.put_back(shared);
         if self.soft_since_ms.take().is_some() || self.session.client.output_bytes.load(Ordering::Relaxed) > 0
         {
             self.note_output();
         }
-        Ok(true)
+        Ok(Flushed::All)
     }
 
     /// The peer sent or took something, and so is not idle.

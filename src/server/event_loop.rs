@@ -190,6 +190,8 @@ impl EventLoop {
         }
         let registry = self.poll.registry();
         match &mut listener {
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, _) => registry.register(listener, token, Interest::READABLE)?,
             Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
             Listener::Unix(listener, _) => registry.register(listener, token, Interest::READABLE)?,
         }
@@ -225,6 +227,9 @@ impl EventLoop {
             self.read_inbox();
             self.accept_again();
             self.write();
+            if self.engine.settings().maxmemory_clients() != 0 {
+                self.engine.evict_clients();
+            }
             self.sweep();
             self.spread();
             self.settle();
@@ -362,6 +367,7 @@ impl EventLoop {
             return self.late.push(token);
         }
         let Some(mut connection) = self.remove(token) else { return };
+        connection.forget_buffers(&self.engine);
         // The socket closes with its value, whatever the poll says.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);

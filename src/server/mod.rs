@@ -14,8 +14,12 @@ mod gather;
 mod listen;
 pub mod logging;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use listen::Listener;
+#[cfg(feature = "tls")]
+pub use tls::Acceptor;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -48,6 +52,8 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// TLS cannot be spoken as it is set up.
+    Tls(String),
     /// Nothing to listen on.
     NoListener,
     /// The operating system refused threads, polls or signals.
@@ -62,6 +68,7 @@ impl fmt::Display for StartError {
             Self::Directory { path, error } => {
                 write!(f, "cannot write to the directory {path}: {}", plain(error))
             }
+            Self::Tls(reason) => write!(f, "cannot speak TLS: {reason}"),
             Self::NoListener => f.write_str("nothing to listen on: port is 0 and no unixsocket is set"),
             Self::System(error) => write!(f, "cannot start: {}", plain(error)),
         }
@@ -85,7 +92,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     stop_on_panic();
     let mut signals = signals::Signals::new().map_err(StartError::System)?;
     let engine = Engine::open(&config, Clock::system()).map_err(StartError::Config)?;
-    let listeners = listen::bind(&config)?;
+    let listeners = listen::bind(&config, engine.settings())?;
     if listeners.is_empty() {
         return Err(StartError::NoListener);
     }
@@ -155,6 +162,15 @@ impl Server {
             }
             Ok(())
         });
+        #[cfg(feature = "tls")]
+        for listener in &listeners {
+            if let Listener::Tls(_, acceptor) = listener {
+                let acceptor = Arc::clone(acceptor);
+                engine.settings().on_change(move |settings, name| {
+                    if name.starts_with("tls-") { acceptor.reload(settings) } else { Ok(()) }
+                });
+            }
+        }
         let balance = Arc::new(Balance::default());
         let mut listeners = Some(listeners);
         let mut server = Server { inboxes: inboxes.clone(), threads: Vec::with_capacity(count), addresses };
@@ -181,6 +197,17 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// A listener for TLS on a listener of the standard library, with the certificates that the engine's settings name.
+    ///
+    /// # Errors
+    /// The listener cannot be made non-blocking; a file that cannot be read, or does not fit the others.
+    #[cfg(feature = "tls")]
+    pub fn tls_listener(engine: &Engine, listener: std::net::TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        let acceptor = Acceptor::new(engine.settings()).map_err(io::Error::other)?;
+        Ok(Listener::Tls(mio::net::TcpListener::from_std(listener), Arc::new(acceptor)))
     }
 
     /// Finishes what is in flight, closes all connections and ends the loops.

@@ -12,6 +12,7 @@ mod keys;
 mod latency;
 mod list;
 mod memory;
+mod monitor;
 mod pubsub;
 #[cfg(feature = "script")]
 mod script;

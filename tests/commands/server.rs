@@ -452,3 +452,21 @@ fn every_container_explains_itself() {
         ",
     );
 }
+
+#[test]
+fn what_redis_own_tests_ask_of_debug_is_answered_or_refused() {
+    check(
+        r#"
+        ! no-oracle
+        > SET k v EX 100                         < +OK
+        > DEBUG HTSTATS 0                        < =~"*elements: 1*Expires HT*elements: 1*"
+        > DEBUG HTSTATS 99                       < -ERR Out of range database
+        > DEBUG QUICKLIST-PACKED-THRESHOLD 100b  < +OK
+        > DEBUG QUICKLIST-PACKED-THRESHOLD x     < -ERR argument must be a memory value*
+        > DEBUG REPLYBUFFER RESIZING 0           < +OK
+        > DEBUG CHANGE-REPL-ID                   < -ERR DEBUG CHANGE-REPL-ID is not supported*
+        > DEBUG PROTOCOL attrib                  < "Some real reply following the attribute"
+        > DEBUG JMAP                             < -ERR unknown subcommand*
+    "#,
+    );
+}

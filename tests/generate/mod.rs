@@ -220,6 +220,15 @@ impl Made {
                 None => argv.push(count),
             }
         }
+        // Elements of equal weight have no order that could be compared, so what is stored is sorted by itself.
+        let find =
+            |argv: &Argv, word: &[u8]| argv.iter().skip(2).position(|arg| arg.eq_ignore_ascii_case(word));
+        if self.command.name == "SORT"
+            && find(&argv, b"STORE").is_some()
+            && let Some(at) = find(&argv, b"BY")
+        {
+            argv.drain(at + 2..argv.len().min(at + 4));
+        }
         // A life that ends within the script would end here before it ends there, or after.
         for at in 1..argv.len() {
             let means_life =

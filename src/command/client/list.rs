@@ -95,6 +95,7 @@ impl<'a> Viewer<'a> {
         let seconds_since = |then_ms: u64| seconds_between(then_ms, self.now_ms);
         let output_bytes = client.output_bytes.load(Relaxed);
         let query_bytes = client.query_bytes.load(Relaxed);
+        let queue_bytes = client.queue_bytes.load(Relaxed);
         let argv_bytes = if myself { self.argv_bytes } else { 0 };
         let labels = client.labels.lock();
         let total_bytes = size_of::<Client>()
@@ -104,6 +105,7 @@ impl<'a> Viewer<'a> {
             + labels.lib_ver.len()
             + query_bytes
             + argv_bytes
+            + queue_bytes
             + output_bytes;
         let command =
             TABLE.numbered(client.last_command.load(Relaxed)).map_or("NULL", |entry| entry.full_name);
@@ -121,7 +123,7 @@ impl<'a> Viewer<'a> {
         let _ = write!(
             line,
             " age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={} qbuf={query_bytes} qbuf-free=0 \
-             argv-mem={argv_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
+             argv-mem={argv_bytes} multi-mem={queue_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
              tot-mem={total_bytes} events={events} cmd={command} user=",
             seconds_since(client.created_ms),
             seconds_since(client.active_ms.load(Relaxed)),
@@ -147,6 +149,7 @@ impl<'a> Viewer<'a> {
         let tracking = client.tracking_mode();
         let blocked = client.waiter().is_some_and(|waiter| !waiter.has_ended());
         let letters: String = [
+            ('O', client.monitors.load(Relaxed)),
             ('P', client.subscriptions_len() > 0),
             ('x', client.queued.load(Relaxed) >= 0),
             ('b', blocked),

@@ -256,13 +256,18 @@ fn write_docs(entry: &Entry, out: &mut dyn Sink) {
         !arguments.is_empty(),
         !entry.subcommands.is_empty(),
     ];
-    out.map(4 + optional.iter().filter(|there| **there).count());
+    out.map(
+        3 + usize::from(!command.complexity.is_empty()) + optional.iter().filter(|there| **there).count(),
+    );
     for (name, text) in [
         ("summary", command.summary),
         ("since", command.since),
         ("group", command.group.name()),
         ("complexity", command.complexity),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(_, text)| !text.is_empty())
+    {
         out.bulk(name.as_bytes());
         out.bulk(text.as_bytes());
     }

@@ -1,0 +1,1 @@
+"""What the workers of job libraries run: every job leaves a mark, so that one lost or run twice is seen."""
