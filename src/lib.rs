@@ -28,6 +28,7 @@
 //! | [`command`] | what each command means: a row and a function |
 //! | [`shard`] | one shard's data: table, arena, entries, expiry, who waits |
 //! | [`value`] | the structures that values are |
+//! | [`persist`] | snapshots and the journal, behind a storage trait |
 //! | [`rdb`] | values to the bytes of `DUMP`, and back |
 //! | [`reply`], [`clock`], [`config`], [`double`], [`glob`] | leaves that any room may use |
 //!
@@ -42,6 +43,7 @@ pub mod double;
 pub mod embed;
 pub mod engine;
 pub mod glob;
+pub mod persist;
 pub mod process;
 pub mod rdb;
 #[cfg(feature = "remote")]
@@ -51,6 +53,7 @@ pub mod reply;
 pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
+mod sha1;
 pub mod shard;
 pub mod value;
 pub mod wire;

@@ -1,6 +1,8 @@
 //! The domain layer: one suite on every backend. The engine in this process always; with the feature `remote` a real
 //! redis-server too, and a cluster of three, where they are installed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use damselfly::domain::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -344,5 +346,58 @@ mod servers {
     async fn the_suite_holds_on_a_redis_server() {
         let Some(server) = redis_server(&[]) else { return };
         suite::all(reachable(&format!("redis://127.0.0.1:{}/", server.1)).await, true).await;
+    }
+
+    #[cfg(all(feature = "server", feature = "script"))]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_suite_holds_on_our_own_server() {
+        let engine =
+            damselfly::engine::Engine::open(&damselfly::Config::default(), damselfly::clock::Clock::system())
+                .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = damselfly::server::Listener::from_std(listener).unwrap();
+        let server = damselfly::server::Server::start(engine, vec![listener]).unwrap();
+        suite::all(reachable(&format!("redis://{}/", server.addresses()[0])).await, true).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_suite_holds_on_a_cluster_of_three() {
+        let bus = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port().to_string()
+        };
+        let nodes: Vec<Server> = (0..3)
+            .filter_map(|_| redis_server(&["--cluster-enabled", "yes", "--cluster-port", &bus()]))
+            .collect();
+        if nodes.len() < 3 {
+            return;
+        }
+        for node in &nodes {
+            reachable(&format!("redis://127.0.0.1:{}/", node.1)).await;
+        }
+        let made = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.1)))
+            .args(["--cluster-yes"])
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let urls = nodes.iter().map(|node| format!("redis://127.0.0.1:{}/", node.1));
+        let cluster = 'up: {
+            for _ in 0..100 {
+                // Until every node knows the slots, one of them may say that the cluster is down.
+                if let Ok(cluster) = Remote::connect_cluster(urls.clone()).await
+                    && cluster.call(&[b"SET", b"a", b""]).await.is_ok()
+                    && cluster.call(&[b"SET", b"b", b""]).await.is_ok()
+                    && cluster.call(&[b"SET", b"c", b""]).await.is_ok()
+                {
+                    break 'up cluster;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("the cluster does not come up");
+        };
+        suite::all(cluster, false).await;
     }
 }

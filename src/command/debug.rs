@@ -8,6 +8,7 @@ use super::write_help;
 use crate::config::Allowed;
 use crate::engine::{Reach, Session};
 use crate::reply::{Protocol, Sink};
+use crate::shard::digest::Digest;
 use std::time::Duration;
 
 /// The family's rows. `DEBUG` is no container: its subcommands have no rows, as in Redis.
@@ -47,6 +48,23 @@ fn debug(
             Ok(())
         }
         (b"object", [key]) => object(session, engine, key, out),
+        (b"digest", []) => {
+            out.simple(&engine.digest().hex());
+            Ok(())
+        }
+        (b"digest-value", keys) => {
+            out.array(keys.len());
+            engine.with_all(session.db, |entered| {
+                for key in keys {
+                    let mut digest = Digest::default();
+                    let (keyspace, key) = entered.at(key);
+                    keyspace.no_touch(true).digest(key, &mut digest);
+                    out.simple(&digest.hex());
+                }
+            });
+            Ok(())
+        }
+        (b"reload", options) => reload(engine, options, out),
         (b"set-active-expire", [on]) => {
             engine.cycles().set_active_expiry(number_of(on) != 0);
             out.ok();
@@ -109,6 +127,40 @@ fn sleep(engine: &mut Reach<'_, '_>, seconds: &[u8]) {
     const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
     let seconds = parse_float(seconds).unwrap_or(0.0).max(0.0);
     engine.stall(Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST));
+}
+
+/// Saves, empties all databases and loads what was saved. Others are served meanwhile: what they write between is lost.
+fn reload(engine: &mut Reach<'_, '_>, options: &[&[u8]], out: &mut dyn Sink) -> Result<(), CommandError> {
+    const FAILED: CommandError =
+        CommandError::text("ERR Error trying to load the RDB dump, check server logs.");
+    let (mut save, mut flush, mut merge) = (true, true, false);
+    for option in options {
+        match option.to_ascii_lowercase().as_slice() {
+            b"merge" => merge = true,
+            b"noflush" => flush = false,
+            b"nosave" => save = false,
+            _ => {
+                return Err(CommandError::text(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    if engine.is_inside() {
+        return Err(CommandError::text("ERR DEBUG RELOAD is not allowed inside a transaction"));
+    }
+    if save && engine.engine().save().is_err() {
+        return Err(CommandError::text("ERR"));
+    }
+    if flush {
+        engine.flush(None);
+    }
+    if let Err(error) = engine.engine().load(merge) {
+        tracing::error!("DEBUG RELOAD: {error}");
+        return Err(FAILED);
+    }
+    out.ok();
+    Ok(())
 }
 
 /// Says how a key is stored, in the form that clients take apart.
@@ -226,6 +278,10 @@ fn help(out: &mut dyn Sink) {
         out,
         "DEBUG",
         &[
+            "DIGEST",
+            "    Output a hex signature representing the current DB content.",
+            "DIGEST-VALUE <key> [<key> ...]",
+            "    Output a hex signature of the values of all the specified keys.",
             "ERROR <string>",
             "    Return a Redis protocol error with <string> as message. Useful for clients",
             "    unit tests to simulate Redis errors.",
@@ -245,6 +301,19 @@ fn help(out: &mut dyn Sink) {
             "    Accepted, without effect.",
             "REPLYBUFFER RESIZING|PEAK-RESET-TIME <value>",
             "    Accepted, without effect.",
+            "RELOAD [option ...]",
+            "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+            "    * MERGE: conflicting keys will be loaded from RDB.",
+            "    * NOFLUSH: the existing database will not be removed before load, but",
+            "      conflicting keys will generate an exception and kill the server.",
+            "    * NOSAVE: the database will be loaded from an existing RDB file.",
+            "    Examples:",
+            "    * DEBUG RELOAD: verify that the server is able to persist, flush and reload",
+            "      the database.",
+            "    * DEBUG RELOAD NOSAVE: replace the current database with the contents of an",
+            "      existing RDB file.",
+            "    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB",
+            "      file to the database.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Setting it to 0 disables expiring keys in background when they are not",
             "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",

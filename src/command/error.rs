@@ -61,6 +61,8 @@ pub enum CommandError {
     Subscribed(&'static str),
     /// Memory is used up, and the command may take more.
     OutOfMemory,
+    /// Saving fails, and writes are refused therefore.
+    Misconf,
     /// The command needs authentication.
     NoAuth,
     /// Wrong user or password.
@@ -108,6 +110,12 @@ impl fmt::Display for CommandError {
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::Misconf => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+                 Commands that may modify the data set are disabled, because this instance is configured to report \
+                 errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
+                 Redis logs for details about the RDB error."
+            }
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",

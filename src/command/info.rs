@@ -341,31 +341,39 @@ fn memory(text: &mut Text, engine: &mut Reach<'_, '_>) {
 }
 
 fn persistence(text: &mut Text, engine: &mut Reach<'_, '_>) {
-    text.absent(
-        "0",
-        &["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"],
-    );
-    text.field("current_fork_perc", "0.00");
-    text.absent("0", &["current_save_keys_processed", "current_save_keys_total"]);
+    let changes = engine.totals().dirty;
+    let persistence = engine.persistence();
+    let figures = persistence.figures();
+    let loading = persistence.loading();
+    text.field("loading", u8::from(loading.is_some()));
+    if let Some((bytes, of)) = loading {
+        text.fields(&[
+            ("loading_total_bytes", &of),
+            ("loading_loaded_bytes", &bytes),
+            ("loading_loaded_perc", &format_args!("{:.2}", bytes as f64 / of as f64 * 100.0)),
+        ]);
+    }
+    text.absent("0", &["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    let (saved, of) = persistence.progress();
+    let percent = if of > 0 { saved as f64 / of as f64 * 100.0 } else { 0.0 };
+    let seconds = |seconds: Option<u64>| seconds.map_or(-1, |seconds| seconds as i64);
+    let now = engine.clock().now_ms() / 1000;
     text.fields(&[
-        ("rdb_changes_since_last_save", &engine.totals().dirty),
-        ("rdb_bgsave_in_progress", &0),
-        ("rdb_last_save_time", &(engine.started_ms() / 1000)),
-        ("rdb_last_bgsave_status", &"ok"),
+        ("current_fork_perc", &format_args!("{percent:.2}")),
+        ("current_save_keys_processed", &saved),
+        ("current_save_keys_total", &of),
+        ("rdb_changes_since_last_save", &figures.changes(changes)),
+        ("rdb_bgsave_in_progress", &u8::from(figures.began.is_some())),
+        ("rdb_last_save_time", &figures.last_save),
+        ("rdb_last_bgsave_status", &(if figures.failed { "err" } else { "ok" })),
+        ("rdb_last_bgsave_time_sec", &seconds(figures.last_seconds)),
+        ("rdb_current_bgsave_time_sec", &seconds(figures.began.map(|began| now.saturating_sub(began)))),
+        ("rdb_saves", &figures.saves),
+        ("rdb_last_cow_size", &0),
+        ("rdb_last_load_keys_expired", &figures.loaded.expired),
+        ("rdb_last_load_keys_loaded", &figures.loaded.keys),
     ]);
-    text.absent("-1", &["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"]);
-    text.absent(
-        "0",
-        &[
-            "rdb_saves",
-            "rdb_last_cow_size",
-            "rdb_last_load_keys_expired",
-            "rdb_last_load_keys_loaded",
-            "aof_enabled",
-            "aof_rewrite_in_progress",
-            "aof_rewrite_scheduled",
-        ],
-    );
+    text.absent("0", &["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     text.absent("-1", &["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"]);
     text.field("aof_last_bgrewrite_status", "ok");
     text.absent("0", &["aof_rewrites", "aof_rewrites_consecutive_failures"]);

@@ -21,6 +21,7 @@ pub mod latency;
 pub mod list;
 pub mod lolwut;
 pub mod monitor;
+pub mod persistence;
 pub mod pubsub;
 pub(crate) mod redact;
 mod scan;

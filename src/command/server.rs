@@ -6,6 +6,7 @@ use super::info::{self, Memory};
 use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use super::write_help;
 use crate::engine::{Entered, Reach, Session};
+use crate::persist::StorageError;
 use crate::reply::Sink;
 use crate::shard::{Key, Keyspace};
 
@@ -43,9 +44,6 @@ pub const COMMANDS: &[Command] = &[
     row("TIME", 1, &[Loading, Stale, Fast], Keys::None, Run::Session(time))
         .of(Group::Server, "2.6.0")
         .doc("", "Returns the server time.", "O(1)"),
-    row("LASTSAVE", 1, &[Loading, Stale, Fast, Dangerous], Keys::None, Run::Session(lastsave))
-        .of(Group::Server, "1.0.0")
-        .doc("", "Returns the Unix timestamp of the last successful save to disk.", "O(1)"),
     row(
         "SHUTDOWN",
         -1,
@@ -185,21 +183,8 @@ fn time(
     Ok(())
 }
 
-/// Replies with the time of the start: like a Redis that has not saved since.
-///
-/// In process: `engine.started_ms()`. Reference: <https://valkey.io/commands/lastsave/>
-fn lastsave(
-    _: &mut Session,
-    engine: &mut Reach<'_, '_>,
-    _: &mut Args<'_>,
-    out: &mut dyn Sink,
-) -> Result<(), CommandError> {
-    out.int((engine.started_ms() / 1000) as i64);
-    Ok(())
-}
-
-/// Ends the server without a reply. There is nothing that could be saved to, so `SAVE` fails unless `FORCE` says that
-/// this is no reason to stay; and `ABORT` finds no shutdown that waits.
+/// Ends the server without a reply, after a snapshot where `SAVE` asks for one, or `save` has rules and there is something
+/// to save. Where that fails it stays, unless `FORCE` says that this is no reason to; `ABORT` finds no shutdown that waits.
 ///
 /// Reference: <https://valkey.io/commands/shutdown/>
 fn shutdown(
@@ -230,11 +215,21 @@ fn shutdown(
     if !nosave && engine.busy().is_slow() {
         return Err(engine.busy().refusal());
     }
-    if save && !force {
-        tracing::warn!("SHUTDOWN SAVE was refused: this version cannot save; use NOSAVE");
-        return Err(FAILED);
+    let wanted = save
+        || !nosave && !engine.settings().save_rules().is_empty() && engine.engine().changes_since_save() > 0;
+    if wanted {
+        // One that runs is on its way; what came after it is to be saved as well.
+        let result = match engine.engine().save() {
+            Err(StorageError::Running) => engine.engine().save_after_running(),
+            result => result,
+        };
+        if result.is_err() && !force {
+            return Err(FAILED);
+        }
     }
+    engine.persistence().forget(true);
     if !engine.ask_shutdown() {
+        engine.persistence().forget(false);
         return Err(CommandError::text("ERR SHUTDOWN is for servers; this engine runs inside a program"));
     }
     session.closing = true;

@@ -24,6 +24,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
+    super::persistence::COMMANDS,
     super::pubsub::COMMANDS,
     super::script::COMMANDS,
     super::connection::COMMANDS,

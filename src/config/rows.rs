@@ -417,7 +417,9 @@ const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
 const MB: i64 = 1 << 20;
 
-use Kind::{Choice, Clamped, Directory, Events, Int, List, Memory, Octal, PowerOfTwo, Text, YesNo};
+use Kind::{
+    Choice, Clamped, Directory, Events, Int, List, Memory, Octal, PowerOfTwo, SaveRules, Text, YesNo,
+};
 
 settings! {
     working {
@@ -449,6 +451,10 @@ settings! {
 
         databases: u32 = "databases", Int(1, INT), "16", Start, Server, "Number of databases.";
         dir: String = "dir", Directory, ".", Protected, Server, "Working directory.";
+        dbfilename: String = "dbfilename", Text, "dump.dfly", Protected, Server, "File of the snapshot; one that ends in .rdb is written in Redis' format.";
+        save: String = "save", SaveRules, "", Live, Server, "When to save: so many seconds after a save, if so many changes were made; repeated. Empty for never.";
+        snapshot_cron: String = "snapshot-cron", Text, "", Start, Server, "When to save, as cron says it, in UTC: minute hour day month weekday. Empty for never.";
+        stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error", YesNo, "yes", Live, Server, "Refuse writes while saving fails.";
         io_threads: u32 = "io-threads", Int(0, 128), "0", Start, Server, "Event loops; 0 for one a core.";
         shards: u32 = "shards", PowerOfTwo(4096), "0", Start, Server, "Shards of the keyspace; 0 for about four a core.";
         hz: u32 = "hz", Clamped(1, 500), "10", Live, Server, "Rounds of background work a second.";
@@ -515,7 +521,6 @@ settings! {
         "sanitize-dump-payload", Choice(&["no", "yes", "clients"]), "no", Idle;
         "set-proc-title", YesNo, "yes", Idle;
 
-        "save", List, "", Later;
         "appendonly", YesNo, "no", Later;
         "appendfsync", Choice(&["everysec", "always", "no"]), "everysec", Later;
         "appendfilename", Text, "appendonly.aof", Later;
@@ -527,12 +532,10 @@ settings! {
         "auto-aof-rewrite-min-size", Memory(0, LONG), "67108864", Later;
         "auto-aof-rewrite-percentage", Int(0, INT), "100", Later;
         "no-appendfsync-on-rewrite", YesNo, "no", Later;
-        "dbfilename", Text, "dump.rdb", Later;
         "rdb-del-sync-files", YesNo, "no", Later;
         "rdb-save-incremental-fsync", YesNo, "yes", Later;
         "rdbchecksum", YesNo, "yes", Later;
         "rdbcompression", YesNo, "yes", Later;
-        "stop-writes-on-bgsave-error", YesNo, "yes", Later;
 
         "activedefrag", YesNo, "no", Later;
 

@@ -296,6 +296,12 @@ impl Settings {
         }
     }
 
+    /// The rules of `save`: seconds and changes.
+    #[must_use]
+    pub fn save_rules(&self) -> Vec<(u64, u64)> {
+        super::value::save_rules(&self.save()).unwrap_or_default()
+    }
+
     /// Shards to run: `shards`, or the power of two from four times the cores on, 16 to 256.
     pub fn shards_effective(&self) -> u32 {
         match self.shards() {
@@ -331,7 +337,7 @@ impl Settings {
 
     fn value(&self, index: usize) -> Value {
         match ROWS[index].kind {
-            Kind::Text | Kind::Directory | Kind::List | Kind::Renames | Kind::Words => {
+            Kind::Text | Kind::Directory | Kind::List | Kind::SaveRules | Kind::Renames | Kind::Words => {
                 Value::Text(self.text(index).as_ref().to_owned())
             }
             Kind::OutputLimits => Value::Text(self.output_limits().to_string()),

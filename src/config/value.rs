@@ -55,6 +55,8 @@ pub enum Kind {
     Directory,
     /// Words separated by spaces, at most sixteen.
     List,
+    /// `seconds changes`, repeated.
+    SaveRules,
     /// Classes of keyspace events, a letter each.
     Events,
     /// `class hard soft seconds`, repeated.
@@ -91,6 +93,8 @@ pub enum ValueError {
     TooManyAddresses,
     /// A letter that names no class of events.
     EventClass,
+    /// Rules of seconds and changes are none.
+    SaveParameters,
     /// Limits come in fours.
     LimitsCount,
     /// A class of clients that has no limits.
@@ -123,6 +127,7 @@ impl fmt::Display for ValueError {
             Self::EventClass => {
                 write!(out, "Invalid event class character. Use 'A{EVERY_EVENT}'.")
             }
+            Self::SaveParameters => out.write_str("Invalid save parameters"),
             Self::LimitsCount => out.write_str("Wrong number of arguments in buffer limit configuration."),
             Self::LimitsClass => {
                 out.write_str("Invalid client class specified in buffer limit configuration.")
@@ -142,7 +147,7 @@ impl std::error::Error for ValueError {}
 impl Kind {
     /// Whether the text is a list of words, each an argument of its own in a file or on the command line.
     pub fn is_list(self) -> bool {
-        matches!(self, Kind::List | Kind::OutputLimits | Kind::Renames | Kind::Words)
+        matches!(self, Kind::List | Kind::SaveRules | Kind::OutputLimits | Kind::Renames | Kind::Words)
     }
 
     /// Checks a text. `current` is what the setting holds now: limits of output buffers are given class by class.
@@ -197,6 +202,12 @@ impl Kind {
                 }
                 Ok(Value::Text(words.join(" ")))
             }
+            Kind::SaveRules => {
+                let rules = save_rules(text).ok_or(ValueError::SaveParameters)?;
+                let words: Vec<String> =
+                    rules.iter().map(|(seconds, changes)| format!("{seconds} {changes}")).collect();
+                Ok(Value::Text(words.join(" ")))
+            }
             Kind::Renames => {
                 let known = current.map_or("", Value::text);
                 if !text.is_empty() && !text.split(' ').count().is_multiple_of(2) {
@@ -246,7 +257,7 @@ impl Kind {
                 let pairs = words.chunks_exact(2);
                 pairs.map(|pair| format!("{} {}", quoted(pair[0]), quoted(pair[1]))).collect()
             }
-            Kind::List | Kind::Words if value.text().is_empty() => vec!["\"\"".to_owned()],
+            Kind::List | Kind::SaveRules | Kind::Words if value.text().is_empty() => vec!["\"\"".to_owned()],
             Kind::OutputLimits => {
                 let limits = OutputLimits::of(value.text());
                 let line = |class: &str, limit: &OutputLimit| {
@@ -286,6 +297,7 @@ impl Kind {
             Kind::Text => "text".to_owned(),
             Kind::Directory => "directory".to_owned(),
             Kind::List => "list of addresses".to_owned(),
+            Kind::SaveRules => "seconds and changes, repeated".to_owned(),
             Kind::Events => format!("letters of A{EVERY_EVENT}"),
             Kind::OutputLimits => "class hard soft seconds, ...".to_owned(),
             Kind::Renames => "name and new name, or \"\"".to_owned(),
@@ -306,6 +318,7 @@ impl Kind {
             Kind::Text => "TEXT",
             Kind::Directory => "DIR",
             Kind::List => "ADDR",
+            Kind::SaveRules => "RULES",
             Kind::Events => "LETTERS",
             Kind::OutputLimits => "LIMITS",
         }
@@ -538,4 +551,19 @@ impl OutputLimits {
         *self = merged;
         Ok(())
     }
+}
+
+/// The rules of `save`: so many seconds after the last save, if so many changes were made. `None` where the text is none.
+pub(crate) fn save_rules(text: &str) -> Option<Vec<(u64, u64)>> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (pairs, rest) = words.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let number = |word: &str, min: i64| {
+        let number =
+            plain_integer(word).ok().filter(|number| *number >= min && *number <= i64::from(i32::MAX));
+        number.and_then(|number| u64::try_from(number).ok())
+    };
+    pairs.iter().map(|[seconds, changes]| Some((number(seconds, 1)?, number(changes, 0)?))).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::command::error::CommandError;
 use crate::config::ConfigError;
+use crate::persist::StorageError;
 use crate::reply::Reply;
 use crate::shard::{StringError, WrongType};
 use std::fmt;
@@ -74,12 +75,24 @@ impl From<StringError> for Error {
 pub enum OpenError {
     /// A setting is out of its range.
     Config(ConfigError),
+    /// What was saved cannot be loaded, or another process has the directory.
+    Storage(StorageError),
+    /// A time to save at that is none.
+    Cron(String),
+}
+
+impl From<StorageError> for OpenError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::Storage(error) => error.fmt(f),
+            Self::Cron(error) => f.write_str(error),
         }
     }
 }
@@ -88,6 +101,8 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
+            Self::Storage(error) => Some(error),
+            Self::Cron(_) => None,
         }
     }
 }

@@ -24,6 +24,7 @@ mod hash;
 mod inside;
 mod keys;
 mod list;
+mod persistence;
 mod pubsub;
 mod reply;
 mod scan;
@@ -104,6 +105,18 @@ pub struct Damselfly {
     /// Who calls, for those commands that ask.
     client: Arc<Client>,
     db: usize,
+    /// Behind the engine, because it is dropped after it.
+    #[expect(dead_code, reason = "it is held, not read")]
+    end: Option<Arc<LastHandle>>,
+}
+
+/// Has the last handle of an engine with a directory wait until that is saved and free.
+struct LastHandle(Arc<crate::engine::Persistence>);
+
+impl Drop for LastHandle {
+    fn drop(&mut self) {
+        self.0.wait_for_end();
+    }
 }
 
 impl fmt::Debug for Damselfly {
@@ -116,10 +129,12 @@ impl fmt::Debug for Damselfly {
 }
 
 impl Damselfly {
-    /// Opens an engine of its own with these settings.
+    /// Opens an engine of its own with these settings. Where they name a directory, what was saved there is loaded first,
+    /// and the directory is ours until the last handle is dropped; with rules in `save`, that saves what has changed.
     ///
     /// # Errors
-    /// [`OpenError::Config`] where a setting is out of its range.
+    /// [`OpenError::Config`] where a setting is out of its range, [`OpenError::Storage`] where what was saved cannot be
+    /// loaded or another process has the directory open.
     ///
     /// ```
     /// use damselfly::{Damselfly, config::Config};
@@ -156,14 +171,45 @@ impl Damselfly {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_clock(config: Config, clock: Clock) -> std::result::Result<Self, OpenError> {
-        Ok(Self::over(Engine::open(&config, clock)?))
+        let engine = Engine::open(&config, clock)?;
+        let mut end = None;
+        if config.dir != "." {
+            engine.save_in(std::path::Path::new(&config.dir));
+            engine.lock_directory()?;
+            engine.recover()?;
+            engine.save_by_time().map_err(OpenError::Cron)?;
+            end = Some(Arc::new(LastHandle(Arc::clone(engine.persistence()))));
+        }
+        Ok(Self { end, ..Self::over(engine) })
+    }
+
+    /// Opens an engine whose data outlives the process: what was saved in `directory` is loaded, and the last handle that
+    /// is dropped saves what has changed since. The directory is made where it does not exist.
+    ///
+    /// ```
+    /// use damselfly::Damselfly;
+    ///
+    /// let directory = std::env::temp_dir().join(format!("damselfly-doc-{}", std::process::id()));
+    /// Damselfly::open_dir(&directory)?.set("kept", "yes")?;
+    /// assert_eq!(Damselfly::open_dir(&directory)?.get("kept")?.as_deref(), Some(&b"yes"[..]));
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError::Storage`] where what was saved cannot be loaded or another process has the directory open.
+    pub fn open_dir(directory: impl AsRef<std::path::Path>) -> std::result::Result<Self, OpenError> {
+        let directory = directory.as_ref();
+        crate::persist::make_directory(directory)?;
+        let config = Config::default().dir(directory.to_string_lossy()).save("3600 1 300 100 60 10000");
+        Self::open(config)
     }
 
     /// A handle on an engine that exists already, such as the one that a server in this process serves.
     #[must_use]
     pub fn over(engine: Arc<Engine>) -> Self {
         let client = engine.guest();
-        Self { engine, client, db: 0 }
+        Self { engine, client, db: 0, end: None }
     }
 
     /// The engine behind the handle: its clock, settings and counters.

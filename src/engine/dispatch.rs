@@ -227,6 +227,8 @@ impl<'e> Batch<'e> {
             self.engine.busy().refusal()
         } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
             CommandError::OutOfMemory
+        } else if self.engine.persistence().refuses_writes() && writes(entry, session) {
+            CommandError::Misconf
         } else if session.monitoring
             && entry.command.flags.has_any(&[Flag::Write, Flag::Read, Flag::MayReplicate])
         {
@@ -506,6 +508,12 @@ impl Engine {
             drop(self.door(0).enter());
         }
     }
+}
+
+/// Whether a command is refused while saving fails: what writes, and what asks how it goes.
+#[cold]
+fn writes(entry: &Entry, session: &Session) -> bool {
+    flags_of(entry, session).has(Flag::Write) || entry.full_name == "ping"
 }
 
 /// Whether a command runs while a script is slow. Its flag says so; but what a client watches stands in the shards.

@@ -9,6 +9,7 @@
 pub mod acl;
 pub mod blocking;
 mod busy;
+mod cron;
 mod cycles;
 mod direct;
 mod dispatch;
@@ -19,6 +20,7 @@ mod monitor;
 mod names;
 mod notices;
 mod pause;
+mod persistence;
 mod pubsub;
 mod push;
 mod reach;
@@ -36,6 +38,7 @@ pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use latency::{Distribution, Event, Latency, Sample};
 pub use pause::{Pause, PauseKind};
+pub use persistence::{Persistence, SaveFigures};
 pub use pubsub::{Scope, World};
 pub use push::{Body, Notify, Push};
 pub use reach::Reach;
@@ -90,6 +93,7 @@ pub struct Engine {
     next_client: AtomicU64,
     next_ticket: AtomicU64,
     pause: Pause,
+    persistence: Arc<Persistence>,
     pubsub: PubSub,
     outbox: Outbox,
     trackers: Trackers,
@@ -156,6 +160,7 @@ impl Engine {
             next_client: AtomicU64::new(1),
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
+            persistence: Arc::default(),
             pubsub: PubSub::default(),
             outbox: Outbox::default(),
             trackers: Trackers::default(),
@@ -173,6 +178,7 @@ impl Engine {
             settings: Arc::clone(&settings),
         });
         engine.follow_memory_settings();
+        Persistence::start(&engine);
         Cycles::start(&engine);
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, name| {
@@ -185,6 +191,7 @@ impl Engine {
                     engine.acl.follow_password();
                 }
                 engine.follow_memory_settings();
+                engine.follow_save_settings();
                 let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
@@ -462,7 +469,11 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        if let Err(error) = self.save_at_end() {
+            tracing::error!("the last changes are not saved: {error}");
+        }
         self.cycles.stop();
+        self.persistence.end();
     }
 }
 

@@ -58,8 +58,8 @@ impl Reach<'_, '_> {
             let mut flushed: Vec<Db> = Vec::new();
             for shard in entered.shards() {
                 match db {
-                    Some(db) => flushed.push(shard.flush(db)),
-                    None => flushed.extend((0..databases).map(|db| shard.flush(db))),
+                    Some(db) => flushed.extend(shard.flush(db)),
+                    None => flushed.extend((0..databases).filter_map(|db| shard.flush(db))),
                 }
             }
             let engine = entered.engine();

@@ -43,6 +43,13 @@ enum Node<'a> {
 /// A list's payload, node by node. O(n).
 #[must_use]
 pub fn list(list: ListRef<'_>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    let version = list_body(&mut writer, list);
+    writer.seal(version)
+}
+
+/// The same without the footer, whose version is returned.
+pub fn list_body(writer: &mut Writer, list: ListRef<'_>) -> u16 {
     let mut nodes = Vec::new();
     for node in list.nodes() {
         match node {
@@ -53,7 +60,6 @@ pub fn list(list: ListRef<'_>) -> Vec<u8> {
             NodeRef::Packed { entries, .. } => split(entries, &mut nodes),
         }
     }
-    let mut writer = Writer::default();
     writer.byte(code::LIST_QUICKLIST_2);
     writer.length(nodes.len() as u64);
     for node in nodes {
@@ -68,7 +74,7 @@ pub fn list(list: ListRef<'_>) -> Vec<u8> {
             }
         }
     }
-    writer.seal(VERSION)
+    VERSION
 }
 
 /// Makes the elements of a pack whose length servers dispute nodes of their own.
@@ -96,6 +102,12 @@ fn split<'a>(entries: &'a [u8], nodes: &mut Vec<Node<'a>>) {
 #[must_use]
 pub fn set(set: SetRef<'_>) -> Vec<u8> {
     let mut writer = Writer::default();
+    let version = set_body(&mut writer, set);
+    writer.seal(version)
+}
+
+/// The same without the footer, whose version is returned.
+pub fn set_body(writer: &mut Writer, set: SetRef<'_>) -> u16 {
     if let SetRef::Ints(ints) = set {
         let width = ints.width();
         let mut intset = Vec::with_capacity(8 + ints.len() * width);
@@ -111,7 +123,7 @@ pub fn set(set: SetRef<'_>) -> Vec<u8> {
         writer.length(set.len() as u64);
         set.iter().for_each(|member| writer.element(member));
     }
-    writer.seal(VERSION)
+    VERSION
 }
 
 /// A hash's payload: one listpack where it is called so, pair by pair otherwise; `None` where all its fields are past
@@ -119,12 +131,18 @@ pub fn set(set: SetRef<'_>) -> Vec<u8> {
 #[must_use]
 pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
     let mut writer = Writer::default();
+    let version = hash_body(&mut writer, hash)?;
+    Some(writer.seal(version))
+}
+
+/// The same without the footer, whose version is returned.
+pub fn hash_body(writer: &mut Writer, hash: HashRef<'_>) -> Option<u16> {
     if let Some((entries, count)) = hash.to_listpack()
         && is_readable_by_all(&entries)
     {
         writer.byte(code::HASH_LISTPACK);
         writer.listpack(&entries, count);
-        return Some(writer.seal(VERSION));
+        return Some(VERSION);
     }
     let len = hash.visible_len();
     if len == 0 {
@@ -140,7 +158,7 @@ pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
             writer.millis(deadline.map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX)));
         }
     }
-    Some(writer.seal(if with_deadlines { VERSION_OF_VALKEY } else { VERSION }))
+    Some(if with_deadlines { VERSION_OF_VALKEY } else { VERSION })
 }
 
 /// A sorted set's payload: one listpack where it is called so, pair by pair otherwise, the last one first, as Redis reads
@@ -148,6 +166,12 @@ pub fn hash(hash: HashRef<'_>) -> Option<Vec<u8>> {
 #[must_use]
 pub fn zset(zset: ZSetRef<'_>, called_listpack: bool) -> Vec<u8> {
     let mut writer = Writer::default();
+    let version = zset_body(&mut writer, zset, called_listpack);
+    writer.seal(version)
+}
+
+/// The same without the footer, whose version is returned.
+pub fn zset_body(writer: &mut Writer, zset: ZSetRef<'_>, called_listpack: bool) -> u16 {
     if called_listpack {
         let mut pack = Pack::default();
         for (member, score) in zset.iter() {
@@ -157,7 +181,7 @@ pub fn zset(zset: ZSetRef<'_>, called_listpack: bool) -> Vec<u8> {
         if is_readable_by_all(&pack.entries) {
             writer.byte(code::ZSET_LISTPACK);
             writer.listpack(&pack.entries, pack.count);
-            return writer.seal(VERSION);
+            return VERSION;
         }
     }
     writer.byte(code::ZSET_2);
@@ -166,5 +190,5 @@ pub fn zset(zset: ZSetRef<'_>, called_listpack: bool) -> Vec<u8> {
         writer.element(member);
         writer.double(score);
     }
-    writer.seal(VERSION)
+    VERSION
 }

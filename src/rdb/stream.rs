@@ -118,13 +118,19 @@ fn group(body: &mut Reader<'_>, form: u8, stream: &Stream) -> Result<Group, Corr
 #[must_use]
 pub fn encode(stream: &Stream) -> Vec<u8> {
     let mut writer = Writer::default();
+    let version = encode_body(&mut writer, stream);
+    writer.seal(version)
+}
+
+/// The same without the footer, whose version is returned.
+pub fn encode_body(writer: &mut Writer, stream: &Stream) -> u16 {
     let log = stream.log();
     writer.byte(code::STREAM_LISTPACKS_2);
     let nodes = log.to_redis();
     writer.length(nodes.len() as u64);
     for (id, listpack) in nodes {
         writer.length(16);
-        write_raw_id(&mut writer, id);
+        write_raw_id(writer, id);
         writer.string(&listpack);
     }
     writer.length(log.len());
@@ -142,7 +148,7 @@ pub fn encode(stream: &Stream) -> Vec<u8> {
         writer.length(group.entries_read.unwrap_or(UNKNOWN));
         writer.length(group.pending_len() as u64);
         for (id, pending, _) in group.pending(Id::MIN, Id::MAX) {
-            write_raw_id(&mut writer, id);
+            write_raw_id(writer, id);
             writer.millis(pending.delivered_ms);
             writer.length(pending.deliveries);
         }
@@ -153,10 +159,10 @@ pub fn encode(stream: &Stream) -> Vec<u8> {
             writer.millis(consumer.seen_ms);
             let pending = consumer.pending();
             writer.length(pending.len() as u64);
-            pending.for_each(|id| write_raw_id(&mut writer, id));
+            pending.for_each(|id| write_raw_id(writer, id));
         }
     }
-    writer.seal(VERSION)
+    VERSION
 }
 
 fn write_raw_id(writer: &mut Writer, id: Id) {

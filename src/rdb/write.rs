@@ -11,12 +11,26 @@ pub struct Writer {
     compressor: Compressor,
     /// Where a compressed string is made before its length is known; kept for the next one.
     scratch: Vec<u8>,
+    /// Whether strings stay as they are.
+    plain: bool,
 }
 
 /// The shortest string that is worth compressing.
 const COMPRESSED_MIN: usize = 21;
 
 impl Writer {
+    /// A writer behind what `out` holds, which compresses no string: for files of our own, where time is dearer.
+    #[must_use]
+    pub fn plain(out: Vec<u8>) -> Self {
+        Self { out, plain: true, ..Self::default() }
+    }
+
+    /// What was written so far.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
     /// Writes one byte.
     pub fn byte(&mut self, byte: u8) {
         self.out.push(byte);
@@ -50,7 +64,7 @@ impl Writer {
         {
             return self.small_int(number);
         }
-        if string.len() >= COMPRESSED_MIN {
+        if string.len() >= COMPRESSED_MIN && !self.plain {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
             let len = self.compressor.compress(string, &mut scratch);

@@ -4,8 +4,9 @@ use super::given::Given;
 use super::host::HOST;
 use super::raise::{self, Failure};
 use super::vm::{function, none, one};
-use super::{VERSION, VERSION_NUM, sha1};
+use super::{VERSION, VERSION_NUM};
 use crate::reply::Protocol;
+use crate::sha1;
 use mlua::{Lua, MultiValue, Result, Table, Value};
 
 /// Who looks at the functions.

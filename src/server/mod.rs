@@ -24,6 +24,7 @@ pub use tls::Acceptor;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::engine::Engine;
+use crate::persist::StorageError;
 use balance::Balance;
 use event_loop::{EventLoop, Inbox, Message};
 use std::fmt;
@@ -52,6 +53,10 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// What was saved cannot be loaded, or the last changes not be saved.
+    Storage(StorageError),
+    /// A time to save at that is none.
+    Cron(String),
     /// TLS cannot be spoken as it is set up.
     Tls(String),
     /// Nothing to listen on.
@@ -68,6 +73,8 @@ impl fmt::Display for StartError {
             Self::Directory { path, error } => {
                 write!(f, "cannot write to the directory {path}: {}", plain(error))
             }
+            Self::Storage(error) => error.fmt(f),
+            Self::Cron(error) => f.write_str(error),
             Self::Tls(reason) => write!(f, "cannot speak TLS: {reason}"),
             Self::NoListener => f.write_str("nothing to listen on: port is 0 and no unixsocket is set"),
             Self::System(error) => write!(f, "cannot start: {}", plain(error)),
@@ -92,6 +99,12 @@ pub fn run(config: Config) -> Result<(), StartError> {
     stop_on_panic();
     let mut signals = signals::Signals::new().map_err(StartError::System)?;
     let engine = Engine::open(&config, Clock::system()).map_err(StartError::Config)?;
+    engine.save_in(std::path::Path::new(&config.dir));
+    if !config.save.is_empty() || !config.snapshot_cron.is_empty() {
+        engine.lock_directory().map_err(StartError::Storage)?;
+    }
+    engine.recover().map_err(StartError::Storage)?;
+    engine.save_by_time().map_err(StartError::Cron)?;
     let listeners = listen::bind(&config, engine.settings())?;
     if listeners.is_empty() {
         return Err(StartError::NoListener);
@@ -117,6 +130,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     let why = signals.wait().map_err(StartError::System)?;
     tracing::info!("{why}: finishing what is in flight");
     server.stop();
+    engine.save_at_end().map_err(StartError::Storage)?;
     tracing::info!("bye");
     Ok(())
 }

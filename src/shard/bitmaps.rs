@@ -49,11 +49,12 @@ impl Keyspace<'_> {
         }
         let (result, changes) = match found {
             Some(found) if found.head.kind == Kind::StrObject => {
-                self.edit_object(found, len_min, |bytes| f(bytes, grown))?
+                self.edit_object(key, found, len_min, |bytes| f(bytes, grown))?
             }
             Some(found) if found.head.kind != Kind::Int && len_min <= INLINE_BYTES_MAX => {
                 let idle = self.mark(Some(found.head.idle));
                 let db = &mut self.shard.dbs[self.db];
+                db.before_change(key.hash);
                 let (mut handle, mut head) = (found.handle, found.head);
                 if len_min > len {
                     let mut value = db.edit(key.hash, handle, head);
@@ -89,6 +90,7 @@ impl Keyspace<'_> {
     /// Changes a long string where it is; bytes that a reply still holds are copied first.
     fn edit_object<R>(
         &mut self,
+        key: Key<'_>,
         found: Found,
         len_min: usize,
         f: impl FnOnce(&mut [u8]) -> R,
@@ -96,7 +98,7 @@ impl Keyspace<'_> {
         let idle = self.mark(Some(found.head.idle));
         let db = &mut self.shard.dbs[self.db];
         entry::set_idle(db.bytes_mut(found.handle), idle);
-        let changed = db.with_object(found.handle, |object| match object {
+        let changed = db.with_object(key.hash, found.handle, |object| match object {
             Object::Str(shared) => {
                 let mut string = std::mem::take(shared)
                     .try_into_mut()

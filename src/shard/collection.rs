@@ -124,7 +124,7 @@ impl Keyspace<'_> {
         };
         let db = &mut self.shard.dbs[self.db];
         let (result, change, handle) = if head.kind.is_object() {
-            let changed = db.with_object(handle, |object| f(&mut Place::Object(object)));
+            let changed = db.with_object(key.hash, handle, |object| f(&mut Place::Object(object)));
             let (result, change) = changed.ok_or(WrongType)?;
             (result, change, handle)
         } else {

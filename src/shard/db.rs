@@ -140,6 +140,8 @@ pub struct Db {
     objects: Objects,
     /// Keys that have a deadline.
     with_deadline: usize,
+    /// What a running snapshot has saved of it.
+    pub(super) cut: Option<Box<super::cut::Cut>>,
 }
 
 /// What an entry's value is, to be written: bytes that go into the entry, or an object.
@@ -152,6 +154,14 @@ pub enum NewValue<'a> {
 }
 
 impl Db {
+    /// To be called before anything under a hash changes: a snapshot that runs saves it first. O(1) where none runs.
+    #[inline]
+    pub(super) fn before_change(&mut self, hash: u32) {
+        if self.cut.is_some() {
+            self.save_before(hash);
+        }
+    }
+
     /// Keys in this database.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -207,7 +217,7 @@ impl Db {
         self.arena.bytes(handle)
     }
 
-    /// An entry's bytes, to change a field or a value of the same length.
+    /// An entry's bytes, to change its idle time, or a value of the same length behind [`Self::before_change`].
     #[inline]
     pub fn bytes_mut(&mut self, handle: Handle) -> &mut [u8] {
         self.arena.bytes_mut(handle)
@@ -229,7 +239,13 @@ impl Db {
     }
 
     /// Lets `f` change the object of an entry, keeping the account of its bytes.
-    pub fn with_object<R>(&mut self, handle: Handle, f: impl FnOnce(&mut Object) -> R) -> Option<R> {
+    pub fn with_object<R>(
+        &mut self,
+        hash: u32,
+        handle: Handle,
+        f: impl FnOnce(&mut Object) -> R,
+    ) -> Option<R> {
+        self.before_change(hash);
         let bytes = self.arena.bytes(handle);
         let head = Head::of(bytes);
         if !head.kind.is_object() {
@@ -256,6 +272,7 @@ impl Db {
         expires_at_ms: Option<u64>,
         idle: u32,
     ) -> (Handle, Option<Object>) {
+        self.before_change(hash);
         let lost = old.and_then(|handle| self.forget(handle));
         let number;
         let mut due_ms = table::NEVER;
@@ -298,6 +315,7 @@ impl Db {
         if head.kind.is_object() || head.expires_at_ms.is_some() != expires_at_ms.is_some() {
             return false;
         }
+        self.before_change(hash);
         let slot = self.arena.bytes_mut(handle);
         let (at, end) = (head.value_at(), head.value_at() + value.len());
         if value.len() != head.value_len() && Arena::slot_bytes_for(end) != slot.len() {
@@ -344,6 +362,7 @@ impl Db {
 
     /// Removes an entry; returns the object it had, so that a large one can be freed elsewhere.
     pub fn remove(&mut self, hash: u32, handle: Handle) -> Option<Object> {
+        self.before_change(hash);
         let object = self.forget(handle);
         let found = self.table.remove(hash, handle);
         debug_assert!(found, "an entry's hash names its place");
@@ -353,6 +372,7 @@ impl Db {
 
     /// Gives a key a deadline, or takes it away. O(bytes of the entry).
     pub fn set_deadline(&mut self, hash: u32, handle: Handle, key: &[u8], expires_at_ms: Option<u64>) {
+        self.before_change(hash);
         let head = self.head(handle);
         match (head.expires_at_ms, expires_at_ms) {
             (None, None) => {}
@@ -386,11 +406,12 @@ impl Db {
     /// none is left.
     pub fn expire_fields(
         &mut self,
-        handle: Handle,
+        slot: Slot,
         now_ms: u64,
         budget: usize,
         removed: &mut usize,
     ) -> (u64, bool) {
+        let (hash, handle) = (slot.hash, slot.handle);
         let due_ms = match self.object(handle) {
             Some(object) => object.next_due_ms(),
             None => table::NEVER,
@@ -398,7 +419,7 @@ impl Db {
         if due_ms >= now_ms || *removed >= budget {
             return (due_ms, false);
         }
-        let result = self.with_object(handle, |object| match object {
+        let result = self.with_object(hash, handle, |object| match object {
             Object::Hash(hash) => {
                 *removed += hash.expire(now_ms, budget - *removed);
                 (hash.next_due_ms(), hash.is_empty())
@@ -410,6 +431,7 @@ impl Db {
 
     /// The value of an entry whose head was read before, to be edited in place.
     pub fn edit(&mut self, hash: u32, handle: Handle, head: Head) -> InlineValue<'_> {
+        self.before_change(hash);
         InlineValue { db: self, hash, handle, head }
     }
 

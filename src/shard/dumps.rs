@@ -63,7 +63,12 @@ impl Value {
             string_bytes_max,
             unfolded_bytes_max: string_bytes_max.saturating_mul(UNFOLDED_STRINGS_MAX),
         };
-        let Payload { form, mut body } = Payload::open(payload, limits)?;
+        Ok(Self::from_parts(Payload::open(payload, limits)?, settings)?)
+    }
+
+    /// The same from a payload that is open. O(bytes) and what building the value takes.
+    pub(super) fn from_parts(payload: Payload<'_>, settings: &ShardSettings) -> Result<Self, Corrupt> {
+        let Payload { form, mut body } = payload;
         Ok(match form {
             Form::String => string(&mut body)?,
             Form::List(form) => list(&mut body, form, settings)?,

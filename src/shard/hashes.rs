@@ -110,10 +110,11 @@ impl Keyspace<'_> {
         {
             now_ms = self.now.ms();
             if hash.next_due_ms() < now_ms {
-                let removed = self.shard.dbs[self.db].with_object(found.handle, |object| match object {
-                    Object::Hash(hash) => (hash.expire(now_ms, REMOVED_ON_THE_WAY), hash.is_empty()),
-                    _ => (0, false),
-                });
+                let removed =
+                    self.shard.dbs[self.db].with_object(key.hash, found.handle, |object| match object {
+                        Object::Hash(hash) => (hash.expire(now_ms, REMOVED_ON_THE_WAY), hash.is_empty()),
+                        _ => (0, false),
+                    });
                 let (removed, emptied) = removed.unwrap_or_default();
                 self.shard.stats.expired_fields += removed as u64;
                 self.changed(key, 0);

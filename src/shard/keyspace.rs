@@ -137,6 +137,16 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Gives `f` the value in the form in which a database takes it.
+    pub(super) fn with_new<R>(self, f: impl FnOnce(NewValue<'_>) -> R) -> R {
+        match self.form {
+            Form::Inline(kind, bytes) => f(NewValue::Inline(kind, &bytes)),
+            Form::Object(object) => f(NewValue::Object(object)),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Form {
     Inline(Kind, Vec<u8>),
@@ -671,7 +681,9 @@ impl<'a> Keyspace<'a> {
             Some(found) if found.head.kind == Kind::Int => {
                 let idle = self.mark(Some(found.head.idle));
                 self.changed(key, 1);
-                let slot = self.shard.dbs[self.db].bytes_mut(found.handle);
+                let db = &mut self.shard.dbs[self.db];
+                db.before_change(key.hash);
+                let slot = db.bytes_mut(found.handle);
                 found.head.value_mut(slot).copy_from_slice(&sum.to_le_bytes());
                 entry::set_idle(slot, idle);
             }
@@ -757,7 +769,7 @@ impl<'a> Keyspace<'a> {
         };
         if found.head.kind == Kind::StrObject {
             self.changed(key, 1);
-            self.shard.dbs[self.db].with_object(found.handle, |object| {
+            self.shard.dbs[self.db].with_object(key.hash, found.handle, |object| {
                 if let Object::Str(shared) = object {
                     // Unique bytes are changed where they are; those that a reply still holds are copied.
                     let mut string = std::mem::take(shared)

@@ -10,7 +10,9 @@
 pub mod arena;
 mod bitmaps;
 mod collection;
+pub mod cut;
 pub mod db;
+pub mod digest;
 mod dumps;
 pub mod entry;
 pub mod events;
@@ -18,6 +20,7 @@ mod evict;
 mod hashes;
 mod keyspace;
 mod lists;
+pub mod records;
 mod sets;
 mod streams;
 mod strings;
@@ -245,14 +248,15 @@ impl Shard {
         (sum_ms, count)
     }
 
-    /// Empties a database and returns what it held, to be freed outside the door. O(1).
-    pub fn flush(&mut self, db: usize) -> Db {
+    /// Empties a database and returns what it held, to be freed outside the door, unless a running snapshot still needs it
+    /// and takes it. O(1).
+    pub fn flush(&mut self, db: usize) -> Option<Db> {
         self.watches.touch_where(db, |key| self.dbs[db].find(key.hash, key.bytes).is_some());
         self.stats.dirty += self.dbs[db].len() as u64;
         if self.waiters.mind_loss() {
             self.offer_all(db);
         }
-        std::mem::take(&mut self.dbs[db])
+        std::mem::take(&mut self.dbs[db]).retire()
     }
 
     /// Exchanges two databases, which the engine counts as one change of all shards. O(keys waited for).
@@ -346,8 +350,7 @@ impl Shard {
             }
             if with_field_deadlines && head.kind == Kind::HashObject {
                 let before = fields;
-                let (hash_due_ms, is_empty) =
-                    data.expire_fields(slot.handle, now_ms, FIELDS_A_STEP, &mut fields);
+                let (hash_due_ms, is_empty) = data.expire_fields(slot, now_ms, FIELDS_A_STEP, &mut fields);
                 if fields > before {
                     lessened.push(slot);
                 }

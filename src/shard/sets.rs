@@ -43,7 +43,7 @@ pub(super) fn limits(settings: &ShardSettings) -> Limits {
 }
 
 /// The small set that an entry's bytes are.
-fn small(kind: Kind, bytes: &[u8]) -> Option<Small<'_>> {
+pub(super) fn small(kind: Kind, bytes: &[u8]) -> Option<Small<'_>> {
     match kind {
         Kind::IntSet => Some(Small::Ints(bytes)),
         Kind::PackedSet => Some(Small::Packed(bytes)),

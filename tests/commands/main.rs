@@ -13,6 +13,7 @@ mod latency;
 mod list;
 mod memory;
 mod monitor;
+mod persistence;
 mod pubsub;
 #[cfg(feature = "script")]
 mod script;

@@ -1,10 +1,10 @@
-//! SHA-1, by which scripts are known. Nothing here is secret, and nothing depends on nobody finding collisions.
+//! SHA-1, by which scripts are known and `DEBUG DIGEST` sums data up. Nothing here is secret, and nothing depends on nobody finding collisions.
 
 /// A digest.
-pub(super) type Sha1 = [u8; 20];
+pub(crate) type Sha1 = [u8; 20];
 
 /// The digest of some bytes.
-pub(super) fn digest(bytes: &[u8]) -> Sha1 {
+pub(crate) fn digest(bytes: &[u8]) -> Sha1 {
     let mut state = [0x6745_2301u32, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
     let (blocks, rest) = bytes.as_chunks::<64>();
     blocks.iter().for_each(|block| mix(&mut state, block));
@@ -47,7 +47,7 @@ fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
 }
 
 /// A digest as forty small hexadecimal digits.
-pub(super) fn hex(digest: &Sha1) -> String {
+pub(crate) fn hex(digest: &Sha1) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     digest
         .iter()
@@ -57,7 +57,7 @@ pub(super) fn hex(digest: &Sha1) -> String {
 }
 
 /// Reads forty hexadecimal digits of any case.
-pub(super) fn parse(text: &[u8]) -> Option<Sha1> {
+pub(crate) fn parse(text: &[u8]) -> Option<Sha1> {
     let mut digest = [0; 20];
     if text.len() != 40 {
         return None;
