@@ -180,7 +180,7 @@ fn only_the_rooms_that_deal_with_the_system_do() {
         ("Instant::now", &["clock"]),
         ("parking_lot", &["engine", "embed", "script", "config", "server", "persist"]),
         ("std::sync::Mutex", &[]),
-        ("tokio", &["embed"]),
+        ("tokio", &["embed", "domain", "remote"]),
     ];
     let mut wrong = Vec::new();
     for (file, text) in files("src", &[".rs"]) {
