@@ -57,6 +57,7 @@ pub(crate) fn hex(digest: &Sha1) -> String {
 }
 
 /// Reads forty hexadecimal digits of any case.
+#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only scripts are known by it"))]
 pub(crate) fn parse(text: &[u8]) -> Option<Sha1> {
     let mut digest = [0; 20];
     if text.len() != 40 {

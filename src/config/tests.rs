@@ -221,7 +221,7 @@ fn get_takes_several_patterns_and_answers_each_name_once() {
     assert_eq!(names(&["HZ", "hz", "nosuch"]), ["HZ"]);
     assert_eq!(
         names(&["*-TIMEOUT", "time*", "*TIMEOUT"]),
-        ["repl-timeout", "cluster-node-timeout", "shutdown-timeout", "timeout"]
+        ["repl-timeout", "cluster-node-timeout", "tls-session-cache-timeout", "shutdown-timeout", "timeout"]
     );
     let aliased = ["hash-max-listpack-entries", "hash-max-ziplist-entries"];
     assert_eq!(names(&["hash-max-*entries"]), aliased);
