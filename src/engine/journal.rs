@@ -48,7 +48,7 @@ impl Engine {
     }
 
     /// Has the shards note what goes by itself, or not.
-    fn listen(&self, on: bool) {
+    pub(super) fn listen(&self, on: bool) {
         if !on {
             self.journal.end();
         }
@@ -98,8 +98,8 @@ impl Engine {
         self.journal.place(Arc::clone(storage), next, segments.iter().map(|segment| segment.bytes).sum());
         self.persistence().note_cut(segments.last().map_or(at_ms, |last| last.cut.max(at_ms)));
         if self.settings().appendonly() {
-            // What follows the same snapshot may stand in several segments; only the first one needs its moment.
-            let prepared = self.journal.prepare(if segments.is_empty() { at_ms } else { 1 })?;
+            // Several segments may follow the same snapshot.
+            let prepared = self.journal.prepare(segments.last().map_or(at_ms, |last| last.cut))?;
             self.begin_journal();
             self.journal.begin(prepared);
             let first = segments.first().map_or(next, |segment| segment.number);

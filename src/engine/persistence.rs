@@ -423,6 +423,10 @@ impl Engine {
             return Err(error);
         }
         let bytes = sink.finish(&About { at_ms, functions })?;
+        if first.is_some() && !self.settings().appendonly() {
+            // It was turned off in the meantime.
+            self.listen(false);
+        }
         if let Err(error) = self.journal.remove_before(first.unwrap_or(u64::MAX))
             && !matches!(error, StorageError::NoDirectory)
         {
