@@ -22,6 +22,7 @@
 //! | --- | --- |
 //! | [`embed`] | the typed handle in process, [`Damselfly`] |
 //! | `server` | event loops, connections, listeners (feature `server`) |
+//! | `domain`, `remote` | typed caches, counters, limits over this engine or a server (features of these names) |
 //! | [`wire`] | bytes to requests, replies to bytes |
 //! | [`engine`] | the shards together: doors, routing, dispatch, blocking, clients |
 //! | [`command`] | what each command means: a row and a function |
@@ -36,6 +37,8 @@
 pub mod clock;
 pub mod command;
 pub mod config;
+#[cfg(feature = "domain")]
+pub mod domain;
 pub mod double;
 pub mod embed;
 pub mod engine;
@@ -43,6 +46,8 @@ pub mod glob;
 pub mod persist;
 pub mod process;
 pub mod rdb;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod reply;
 #[cfg(feature = "script")]
 pub mod script;

@@ -14,6 +14,8 @@
 //! **Invariant:** a thread that is shown a value in place ([`Damselfly::get_with`]) is inside a shard, and enters no
 //! other: its calls are refused with [`Error::ReentrantCall`].
 
+#[cfg(feature = "domain")]
+mod atomic;
 mod bitmap;
 mod blocking;
 mod dump;
@@ -35,6 +37,8 @@ mod stream;
 mod string;
 mod zset;
 
+#[cfg(feature = "domain")]
+pub(crate) use atomic::Atomic;
 pub use bitmap::{BitOp, BitUnit, Bitfield, IntWidth, Overflow};
 pub use blocking::Blocking;
 pub use dump::RestoreOptions;

@@ -107,6 +107,16 @@ impl Engine {
         Entered::of(self, index, guard, view).leave();
     }
 
+    /// Runs `f` inside the shards of these keys: what it runs there, nobody sees half done.
+    #[cfg(feature = "domain")]
+    pub(crate) fn inside_of<R>(&self, db: usize, keys: &[&[u8]], f: impl FnOnce(&mut Entered<'_>) -> R) -> R {
+        let view = View { db, now_ms: self.clock().now_ms(), no_touch: false };
+        let mut entered = self.enter_to_write(|| keys.iter().copied(), view);
+        let result = f(&mut entered);
+        entered.leave();
+        result
+    }
+
     /// Runs `f` inside one shard by its number, for walks over all of them; changes nothing.
     pub(crate) fn read_shard<R>(
         &self,

@@ -53,6 +53,7 @@ pub use transaction::Transaction;
 pub use whole::DbFigures;
 
 pub(crate) use door::View;
+#[cfg(feature = "script")]
 pub(crate) use monitor::Moment;
 #[cfg(feature = "script")]
 pub(crate) use transaction::run_inside;

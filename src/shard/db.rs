@@ -217,7 +217,7 @@ impl Db {
         self.arena.bytes(handle)
     }
 
-    /// An entry's bytes, to change its idle time, or a value of the same length behind [`Self::before_change`].
+    /// An entry's bytes, to change its idle time, or a value of the same length behind `before_change`.
     #[inline]
     pub fn bytes_mut(&mut self, handle: Handle) -> &mut [u8] {
         self.arena.bytes_mut(handle)

@@ -1,0 +1,70 @@
+//! What an application writes instead of raw commands: typed caches, counters, limits, one-time codes.
+//!
+//! Each has a file of its own and knows nothing of the others. All ask a [`Backend`], which is the engine in this
+//! process or a server; what has to happen as one is an [`Op`], with a native body and one in Lua.
+//!
+//! **Invariant:** nothing here knows what an application is about.
+
+mod backend;
+mod cache;
+mod codec;
+mod counter;
+mod error;
+mod limit;
+mod metrics;
+mod namespace;
+mod onetime;
+
+#[cfg(feature = "remote")]
+pub(crate) use backend::scan_by_call;
+pub use backend::{Backend, Embedded, Op, sibling};
+pub use cache::{BATCH_MAX, FillToken, Filled, LoadError, Loaded, Lookup, SetOptions, TypedCache};
+pub use codec::{Codec, Json, Postcard, Zstd};
+pub use counter::{Counter, FlushReport, FlushSink, Pending, SqliteCounts};
+pub use error::{Error, Result};
+pub use limit::{Allowed, Quota, RateLimiter};
+pub use metrics::{Dashboard, DashboardNumbers, Metrics, NamespaceFigures, NamespaceMetrics, Timing};
+pub use namespace::{
+    Class, KEY_BYTES_MAX, KeyPart, Namespace, TTL_MAX, UserId, check_name, check_ttl, hours,
+};
+pub use onetime::OneTime;
+
+/// So many random bytes in hexadecimal digits.
+pub(crate) fn token(bytes: usize) -> String {
+    hex(&random(bytes))
+}
+
+/// So many random bytes of the operating system's.
+pub(crate) fn random(bytes: usize) -> Vec<u8> {
+    let mut random = vec![0; bytes];
+    // Without randomness no token is safe to give out.
+    getrandom::fill(&mut random).expect("the operating system gives random bytes");
+    random
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+        text
+    })
+}
+
+/// Deletes all keys that begin so, by walking over them; how many. Never `KEYS`, never `FLUSHDB`.
+///
+/// # Errors
+/// What the backend says.
+pub async fn clear_prefix(backend: &impl Backend, prefix: &[u8]) -> Result<u64> {
+    let (mut cursor, mut cleared) = (Vec::new(), 0);
+    loop {
+        let (next, keys) = backend.scan(&cursor, prefix, 1000).await?;
+        for key in &keys {
+            cleared += backend::int(backend.call(&[b"UNLINK", key]).await?)?.unsigned_abs();
+        }
+        if next.is_empty() {
+            return Ok(cleared);
+        }
+        cursor = next;
+    }
+}

@@ -1,0 +1,182 @@
+//! The domain layer's [`Backend`] over a socket: Redis, Valkey, Dragonfly or damselfly, one node or a cluster.
+//!
+//! Operations are scripts, sent by their digest, and by their text where a server does not know it yet. A connection
+//! that breaks is opened again; a call meanwhile fails with [`Error::Unavailable`], and one that takes longer than
+//! the deadline with [`Error::Timeout`].
+
+use crate::clock::Clock;
+use crate::domain::{Backend, Error, Op, Result, scan_by_call};
+use crate::reply::Reply;
+use redis::Value;
+use redis::aio::ConnectionManager;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// A server, or a cluster of them.
+#[derive(Clone)]
+pub struct Remote {
+    link: Link,
+    deadline: Duration,
+    clock: Arc<Clock>,
+    /// The server's clock minus ours, in ms.
+    ahead_ms: Arc<AtomicI64>,
+}
+
+#[derive(Clone)]
+enum Link {
+    Single(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// How long a call may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+impl Remote {
+    /// Connects to one server: `redis://[:password@]host:port/db`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an address that is none, [`Error::Unavailable`] where nobody answers.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let client = redis::Client::open(url).map_err(|error| Error::Config(error.to_string()))?;
+        let link = tokio::time::timeout(DEADLINE, client.get_connection_manager()).await;
+        Self::over(Link::Single(link.map_err(|_| Error::Timeout)?.map_err(failure)?)).await
+    }
+
+    /// Connects to a cluster by any of its nodes.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Result<Self> {
+        let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
+        let client = ClusterClient::new(urls).map_err(|error| Error::Config(error.to_string()))?;
+        let link = tokio::time::timeout(DEADLINE, client.get_async_connection()).await;
+        Self::over(Link::Cluster(link.map_err(|_| Error::Timeout)?.map_err(failure)?)).await
+    }
+
+    async fn over(link: Link) -> Result<Self> {
+        let remote =
+            Self { link, deadline: DEADLINE, clock: Arc::new(Clock::system()), ahead_ms: Arc::default() };
+        remote.compare_clocks().await?;
+        Ok(remote)
+    }
+
+    /// Another deadline for each call.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Compares our clock with the server's, by which freshness is decided.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn compare_clocks(&self) -> Result<()> {
+        let Reply::Array(parts) = self.call(&[b"TIME"]).await? else { return Ok(()) };
+        let part = |at: usize| -> i64 {
+            let text =
+                parts.get(at).and_then(Reply::as_bytes).and_then(|text| std::str::from_utf8(text).ok());
+            text.and_then(|text| text.parse().ok()).unwrap_or(0)
+        };
+        let theirs = part(0).saturating_mul(1000).saturating_add(part(1) / 1000);
+        let ours = i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX);
+        self.ahead_ms.store(theirs.saturating_sub(ours), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn send(&self, command: &redis::Cmd) -> Result<std::result::Result<Value, redis::RedisError>> {
+        let answer = async {
+            match self.link.clone() {
+                Link::Single(mut link) => command.query_async::<Value>(&mut link).await,
+                Link::Cluster(mut link) => command.query_async::<Value>(&mut link).await,
+            }
+        };
+        tokio::time::timeout(self.deadline, answer).await.map_err(|_| Error::Timeout)
+    }
+}
+
+impl Backend for Remote {
+    async fn call(&self, argv: &[&[u8]]) -> Result<Reply> {
+        let mut command = redis::Cmd::new();
+        for arg in argv {
+            command.arg(*arg);
+        }
+        reply(self.send(&command).await?.map_err(failure)?)
+    }
+
+    async fn atomic(&self, op: &'static Op, keys: &[&[u8]], args: &[&[u8]]) -> Result<Reply> {
+        let text = op.script();
+        let run = |name: &str, what: &[u8]| {
+            let mut command = redis::cmd(name);
+            command.arg(what).arg(keys.len());
+            for arg in keys.iter().chain(args) {
+                command.arg(*arg);
+            }
+            command
+        };
+        let script = redis::Script::new(&text);
+        match self.send(&run("EVALSHA", script.get_hash().as_bytes())).await? {
+            Err(error) if error.code() == Some("NOSCRIPT") || error.to_string().contains("NOSCRIPT") => {
+                reply(self.send(&run("EVAL", text.as_bytes())).await?.map_err(failure)?)
+            }
+            Err(error) => Err(failure(error)),
+            Ok(value) => reply(value),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    async fn scan(&self, cursor: &[u8], prefix: &[u8], count: usize) -> Result<(Vec<u8>, Vec<bytes::Bytes>)> {
+        if matches!(self.link, Link::Cluster(_)) {
+            // A cursor belongs to one node, and a call without a key goes to any.
+            return Err(Error::Backend("a cluster's keys are not walked over yet".into()));
+        }
+        scan_by_call(self, cursor, prefix, count).await
+    }
+}
+
+fn failure(error: redis::RedisError) -> Error {
+    if error.is_timeout() {
+        return Error::Timeout;
+    }
+    if error.is_io_error() || error.is_connection_refusal() || error.is_connection_dropped() {
+        return Error::Unavailable(error.to_string());
+    }
+    if error.code() == Some("WRONGTYPE") {
+        return Error::WrongType;
+    }
+    Error::from_text(&error.to_string())
+}
+
+fn reply(value: Value) -> Result<Reply> {
+    let all = |values: Vec<Value>| values.into_iter().map(reply).collect::<Result<Vec<_>>>();
+    Ok(match value {
+        Value::Nil => Reply::Null,
+        Value::Int(value) => Reply::Int(value),
+        Value::BulkString(bytes) => Reply::Bulk(bytes.into()),
+        Value::SimpleString(text) => Reply::Simple(Cow::Owned(text)),
+        Value::Okay => Reply::Simple(Cow::Borrowed("OK")),
+        Value::Array(values) => Reply::Array(all(values)?),
+        Value::Set(values) => Reply::Set(all(values)?),
+        Value::Map(pairs) => {
+            let pair = |(key, value)| Ok((reply(key)?, reply(value)?));
+            Reply::Map(pairs.into_iter().map(pair).collect::<Result<_>>()?)
+        }
+        Value::Double(value) => Reply::Double(value),
+        Value::Boolean(value) => Reply::Boolean(value),
+        Value::VerbatimString { text, .. } => Reply::Bulk(text.into_bytes().into()),
+        other => return Err(Error::Backend(format!("unexpected reply: {other:?}"))),
+    })
+}
