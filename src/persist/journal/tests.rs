@@ -77,3 +77,38 @@ fn damage_in_the_middle_is_no_torn_tail() {
         assert!(matches!(records(&other).1, Tail::Damaged(_)), "byte {at}");
     }
 }
+
+#[test]
+fn nothing_that_was_synced_is_lost_whatever_fails_and_the_rest_follows_once_it_can() {
+    use crate::persist::storage::{Fault, Faulty};
+    use std::io::ErrorKind::StorageFull as Full;
+    for fault in [Fault::Once(Full), Fault::FromThenOn(Full), Fault::Torn] {
+        for at in 0..12 {
+            let memory = Memory::new();
+            let storage = Faulty::new(Arc::new(memory.clone()), u64::MAX, Fault::Torn);
+            let journal = Journal::default();
+            journal.place(Arc::new(storage.clone()), 1, 0);
+            let prepared = journal.prepare(0).expect("made");
+            journal.begin(prepared);
+            storage.set(Some((at, fault)));
+            let mut synced = 0;
+            let said: Vec<Vec<u8>> = (0..6).map(|n| format!("record {n}").into_bytes()).collect();
+            for (n, record) in said.iter().enumerate() {
+                journal.append(record);
+                if journal.sync().is_ok() {
+                    synced = n + 1;
+                } else {
+                    assert!(journal.refuses());
+                }
+            }
+            for kept in [0, 128, 255] {
+                let (found, _) = records(&memory.crashed(kept));
+                assert!(found.len() >= synced && said.starts_with(&found), "{fault:?} at {at}: {found:?}");
+            }
+            storage.set(None);
+            journal.sync().expect("there is room again");
+            assert!(!journal.refuses());
+            assert_eq!(records(&memory.crashed(0)).0, said, "{fault:?} at {at}");
+        }
+    }
+}
