@@ -117,11 +117,11 @@ fn typed_calls_are_journaled_too() {
 fn a_deadline_that_passed_while_nobody_looked_is_none_for_the_replay() {
     let dir = tempfile::tempdir().expect("a directory");
     let db = open(dir.path());
-    call(&db, "SET kept 1 PX 30");
+    call(&db, "SET kept 1 PX 2000");
     db.save().expect("saved");
     call(&db, "PERSIST kept");
     call(&db, "SET gone 1 PX 30");
-    std::thread::sleep(Duration::from_millis(60));
+    std::thread::sleep(Duration::from_millis(2100));
     call(&db, "SET gone 2 NX");
     let db = reopen(db, dir.path(), "deadlines");
     assert_eq!(db.get("kept").expect("read").as_deref(), Some(&b"1"[..]));
