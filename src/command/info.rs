@@ -373,11 +373,20 @@ fn persistence(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("rdb_last_load_keys_expired", &figures.loaded.expired),
         ("rdb_last_load_keys_loaded", &figures.loaded.keys),
     ]);
-    text.absent("0", &["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    let journal = engine.journal().figures();
+    text.field("aof_enabled", u8::from(engine.journal().is_on()));
+    text.absent("0", &["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     text.absent("-1", &["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"]);
     text.field("aof_last_bgrewrite_status", "ok");
     text.absent("0", &["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    text.field("aof_last_write_status", "ok");
+    text.field("aof_last_write_status", if journal.failed { "err" } else { "ok" });
+    if engine.journal().is_on() {
+        text.fields(&[
+            ("aof_current_size", &journal.bytes),
+            ("aof_base_size", &journal.base_bytes),
+            ("aof_buffer_length", &journal.buffered),
+        ]);
+    }
     text.absent("0", &["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
 }
 

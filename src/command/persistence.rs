@@ -86,7 +86,9 @@ fn bgsave(
     Ok(())
 }
 
-/// Replies as if a rewrite had begun: there is no journal that could be rewritten.
+/// Has a snapshot take the place of the journal, where there is one.
+///
+/// In process: `db.background_save()`.
 ///
 /// Reference: <https://valkey.io/commands/bgrewriteaof/>
 fn bgrewriteaof(
@@ -95,6 +97,13 @@ fn bgrewriteaof(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
+    if engine.journal().is_on() && !engine.persistence().is_running() {
+        engine.when_outside(|engine| {
+            if let Err(error) = engine.save_in_background() {
+                tracing::error!("background saving did not begin: {error}");
+            }
+        });
+    }
     out.simple(if engine.persistence().is_running() {
         "Background append only file rewriting scheduled"
     } else {

@@ -632,6 +632,7 @@ mod body {
         out: &mut dyn Sink,
     ) -> Outcome {
         out.bulk(engine.scripts().load_library(code, replace)?.as_bytes());
+        engine.engine().tell_functions();
         Ok(())
     }
 
@@ -647,12 +648,14 @@ mod body {
 
     pub(super) fn function_delete(engine: &Reach<'_, '_>, name: &[u8], out: &mut dyn Sink) -> Outcome {
         engine.scripts().delete_library(name)?;
+        engine.engine().tell_functions();
         out.ok();
         Ok(())
     }
 
     pub(super) fn function_flush(engine: &Reach<'_, '_>, out: &mut dyn Sink) -> Outcome {
         engine.scripts().flush_libraries();
+        engine.engine().tell_functions();
         out.ok();
         Ok(())
     }
@@ -669,6 +672,7 @@ mod body {
         out: &mut dyn Sink,
     ) -> Outcome {
         engine.scripts().restore_libraries(data, policy)?;
+        engine.engine().tell_functions();
         out.ok();
         Ok(())
     }

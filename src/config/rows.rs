@@ -236,6 +236,15 @@ choices! {
         /// An object a line, for machines.
         Json = "json",
     }
+    /// When the journal is synced.
+    AppendFsync {
+        /// Once a second.
+        Everysec = "everysec",
+        /// Before a reply leaves.
+        Always = "always",
+        /// When the operating system likes.
+        No = "no",
+    }
     /// Which keys go when memory is used up.
     EvictionPolicy {
         /// Of those with a deadline, the least recently used.
@@ -455,6 +464,10 @@ settings! {
         save: String = "save", SaveRules, "", Live, Server, "When to save: so many seconds after a save, if so many changes were made; repeated. Empty for never.";
         snapshot_cron: String = "snapshot-cron", Text, "", Start, Server, "When to save, as cron says it, in UTC: minute hour day month weekday. Empty for never.";
         stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error", YesNo, "yes", Live, Server, "Refuse writes while saving fails.";
+        appendonly: bool = "appendonly", YesNo, "no", Live, Server, "Keep a journal of all changes.";
+        appendfsync: AppendFsync = "appendfsync", Choice(AppendFsync::WORDS), "everysec", Live, Server, "When the journal is synced: before a reply leaves, once a second, or when the operating system likes.";
+        auto_aof_rewrite_percentage: u32 = "auto-aof-rewrite-percentage", Int(0, INT), "100", Live, Server, "By how much the journal may outgrow the snapshot before another one takes its place; 0 for never.";
+        auto_aof_rewrite_min_size: usize = "auto-aof-rewrite-min-size", Memory(0, LONG), "67108864", Live, Server, "Least bytes of the journal for that.";
         io_threads: u32 = "io-threads", Int(0, 128), "0", Start, Server, "Event loops; 0 for one a core.";
         shards: u32 = "shards", PowerOfTwo(4096), "0", Start, Server, "Shards of the keyspace; 0 for about four a core.";
         hz: u32 = "hz", Clamped(1, 500), "10", Live, Server, "Rounds of background work a second.";
@@ -521,16 +534,12 @@ settings! {
         "sanitize-dump-payload", Choice(&["no", "yes", "clients"]), "no", Idle;
         "set-proc-title", YesNo, "yes", Idle;
 
-        "appendonly", YesNo, "no", Later;
-        "appendfsync", Choice(&["everysec", "always", "no"]), "everysec", Later;
         "appendfilename", Text, "appendonly.aof", Later;
         "appenddirname", Text, "appendonlydir", Later;
         "aof-load-truncated", YesNo, "yes", Later;
         "aof-rewrite-incremental-fsync", YesNo, "yes", Later;
         "aof-timestamp-enabled", YesNo, "no", Later;
         "aof-use-rdb-preamble", YesNo, "yes", Later;
-        "auto-aof-rewrite-min-size", Memory(0, LONG), "67108864", Later;
-        "auto-aof-rewrite-percentage", Int(0, INT), "100", Later;
         "no-appendfsync-on-rewrite", YesNo, "no", Later;
         "rdb-del-sync-files", YesNo, "no", Later;
         "rdb-save-incremental-fsync", YesNo, "yes", Later;

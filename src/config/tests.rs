@@ -96,7 +96,7 @@ fn what_is_wrong_is_said_in_one_line_that_names_its_source() {
         ("prot 1", "a.conf:1: unknown setting 'prot', did you mean 'port'?"),
         ("# x\n\nfnord 1", "a.conf:3: unknown setting 'fnord'"),
         ("port \"1", "a.conf:1: unbalanced quotes"),
-        ("appendonly yes", "a.conf:1: appendonly is not supported by this version, except as 'no'"),
+        ("activedefrag yes", "a.conf:1: activedefrag is not supported by this version, except as 'no'"),
         ("save 900", "a.conf:1: save '900': Invalid save parameters"),
         ("save 900 1 0 1", "a.conf:1: save '900 1 0 1': Invalid save parameters"),
         ("appendonly maybe", "a.conf:1: appendonly 'maybe': argument must be 'yes' or 'no'"),
@@ -269,7 +269,7 @@ fn settings_of_absent_features_take_only_their_default() {
     assert_eq!(set(&settings, &quiet), Ok(()));
     assert_eq!(get(&settings, "activerehashing"), "no");
     for pair in
-        [("appendonly", "yes"), ("rdbchecksum", "no"), ("replica-priority", "1"), ("replica-priority", "x")]
+        [("activedefrag", "yes"), ("rdbchecksum", "no"), ("replica-priority", "1"), ("replica-priority", "x")]
     {
         let line = format!(
             "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable config",

@@ -45,6 +45,15 @@ impl Damselfly {
         self.engine().save_in_background()
     }
 
+    /// Returns once all that was changed so far is in the journal and on the disk (`appendonly`); one sync serves all who
+    /// wait. Calls in process do not wait for the disk by themselves, whatever `appendfsync` says.
+    ///
+    /// # Errors
+    /// [`StorageError`]: it may not be there; writes are refused until it can be written.
+    pub fn sync(&self) -> Result<(), StorageError> {
+        self.engine().journal().sync()
+    }
+
     /// When the last snapshot was made that succeeded, or the engine opened.
     ///
     /// Reference: <https://valkey.io/commands/lastsave/>

@@ -170,6 +170,8 @@ pub struct Waiter {
     /// The shards of `keys`, one for one, and behind them those of the other keys that serving touches.
     shards: SmallVec<[usize; 4]>,
     op: Box<dyn Waiting>,
+    /// The command, whose effect is its own once it is served.
+    argv: Vec<Box<[u8]>>,
     state: Mutex<State>,
     /// Unix ms.
     deadline_ms: Option<u64>,
@@ -231,7 +233,13 @@ impl Waiter {
 
 impl Engine {
     /// Queues a wait on the shards of its keys, which are entered. O(keys log waiters).
-    pub(super) fn wait(&self, entered: &mut Entered<'_>, wait: Wait, owner: Arc<dyn Notify>) -> Arc<Waiter> {
+    pub(super) fn wait(
+        &self,
+        entered: &mut Entered<'_>,
+        wait: Wait,
+        argv: &[&[u8]],
+        owner: Arc<dyn Notify>,
+    ) -> Arc<Waiter> {
         let ticket = self.next_ticket();
         let waiter = Arc::new(Waiter {
             ticket,
@@ -245,6 +253,7 @@ impl Engine {
             deadline_ms: wait.timeout_ms.map(|ms| entered.now_ms().saturating_add(ms)),
             keys: wait.keys,
             op: wait.op,
+            argv: argv.iter().map(|arg| Box::from(*arg)).collect(),
             state: Mutex::new(State::Waiting),
             owner,
         });
@@ -272,6 +281,7 @@ impl Engine {
             keys: Vec::new(),
             shards: SmallVec::new(),
             op: Box::new(Pause),
+            argv: Vec::new(),
             state: Mutex::new(State::Waiting),
             deadline_ms: Some(deadline_ms),
             owner,
@@ -334,7 +344,12 @@ impl Engine {
                 entered.ended.push(waiter);
                 continue;
             }
+            let changes = entered.changes();
             let Some(result) = waiter.op.serve_any(entered, db, &waiter.keys) else { continue };
+            if entered.changes() != changes {
+                let argv: SmallVec<[&[u8]; 8]> = waiter.argv.iter().map(|arg| &**arg).collect();
+                entered.effect(db, &argv);
+            }
             *state = State::Ended(Ended::Served(result));
             drop(state);
             for (key, &index) in waiter.keys.iter().zip(&waiter.shards) {
@@ -358,6 +373,8 @@ impl Engine {
         let was = std::mem::replace(&mut *state, State::Closed);
         drop(state);
         self.retire(waiter);
+        // Whoever served it may not have written that yet.
+        self.journal().depend();
         match was {
             State::Ended(how) => Some(how),
             State::Waiting | State::Closed => None,
@@ -384,6 +401,7 @@ impl Engine {
         let view = View { db: undo.db, now_ms: self.clock().now_ms(), no_touch: true };
         let mut entered = self.enter_to_write(|| undo.keys.iter().map(|key| &**key), view);
         (undo.run)(&mut entered);
+        entered.effect_on(undo.db, undo.keys.iter().map(|key| &**key));
         entered.leave();
     }
 

@@ -64,7 +64,11 @@ impl Engine {
             drop(guard);
             return self.write_with_others(db, key, f);
         }
+        let dirty = guard.stats.dirty;
         let result = f(&mut guard.keyspace(db, Now::Lazy(self.clock())), key);
+        if guard.stats.dirty != dirty && self.journal().is_on() {
+            self.tell_key(&mut guard, db, key);
+        }
         if guard.has_news() {
             self.leave_with_news(index, guard, db);
             return result;
@@ -87,8 +91,12 @@ impl Engine {
     ) -> R {
         let view = View { db, now_ms: self.clock().now_ms(), no_touch: false };
         let mut entered = self.enter_to_write(|| std::iter::once(key.bytes), view);
-        let (mut keyspace, key) = entered.at(key.bytes);
-        let result = f(&mut keyspace, key);
+        let changes = entered.changes();
+        let (mut keyspace, routed) = entered.at(key.bytes);
+        let result = f(&mut keyspace, routed);
+        if entered.changes() != changes {
+            entered.effect_on(db, std::iter::once(key.bytes));
+        }
         entered.leave();
         result
     }

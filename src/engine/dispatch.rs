@@ -229,6 +229,10 @@ impl<'e> Batch<'e> {
             CommandError::OutOfMemory
         } else if self.engine.persistence().refuses_writes() && writes(entry, session) {
             CommandError::Misconf
+        } else if self.engine.journal().refuses() && writes(entry, session) {
+            CommandError::Other(
+                format!("MISCONF Errors writing to the AOF file: {}", self.engine.journal().error()).into(),
+            )
         } else if session.monitoring
             && entry.command.flags.has_any(&[Flag::Write, Flag::Read, Flag::MayReplicate])
         {
@@ -298,17 +302,23 @@ impl<'e> Batch<'e> {
                         .engine
                         .enter_to_write(|| std::iter::once(key.bytes), view)
                         .act_for(session.client.id);
+                    let changes = entered.changes();
                     let (mut keyspace, key) = entered.at(key.bytes);
                     let result = function(&mut keyspace, key, &mut args, out);
+                    entered.effect_since(changes, entry, view.db, argv);
                     entered.leave();
                     return result.map(|()| Flow::Done);
                 }
                 let now = Now::At(view.now_ms);
                 let client = session.client.id;
+                let dirty = guard.stats.dirty;
                 let mut keyspace = guard.keyspace(view.db, now).no_touch(view.no_touch).act_for(client);
                 let result = function(&mut keyspace, key, &mut args, out);
                 if session.remembers() && command.flags.has(Flag::Read) {
                     engine.remember(guard, key, session);
+                }
+                if guard.stats.dirty != dirty && engine.journal().is_on() {
+                    engine.tell_effect(guard, view.db, view.now_ms, argv);
                 }
                 if guard.has_news() {
                     self.leave_to_serve(view);
@@ -324,18 +334,23 @@ impl<'e> Batch<'e> {
             }
             Run::Keys(function) => {
                 let mut entered = self.enter(entry, argv, view)?.act_for(session.client.id);
+                let changes = entered.changes();
                 let result = function(&mut entered, &mut Args::new(argv), out);
+                entered.effect_since(changes, entry, view.db, argv);
                 remember(&mut entered, entry, session, argv);
                 entered.leave();
                 result.map(|()| Flow::Done)
             }
             Run::Wait(function) => {
                 let mut entered = self.enter(entry, argv, view)?.act_for(session.client.id);
+                let changes = entered.changes();
                 let result = function(&mut entered, &mut Args::new(argv), out);
+                entered.effect_since(changes, entry, view.db, argv);
                 remember(&mut entered, entry, session, argv);
                 let flow = match result {
                     Ok(Some(wait)) => {
-                        let waiter = self.engine.wait(&mut entered, wait, Arc::clone(session.client.owner()));
+                        let waiter =
+                            self.engine.wait(&mut entered, wait, argv, Arc::clone(session.client.owner()));
                         session.client.set_waiter(Some(Arc::clone(&waiter)));
                         Ok(Flow::Wait(waiter))
                     }

@@ -12,6 +12,7 @@
 //! and whoever enters later panics as well, as with the standard library's locks: a bug stops, and is never served.
 
 use super::blocking::Waiter;
+use super::effects::Effects;
 use super::memory::Memory;
 use super::monitor::Moment;
 use super::notices::Notice;
@@ -20,6 +21,7 @@ use super::reach::Later;
 use super::{Engine, Session};
 use crate::command::error::CommandError;
 use crate::command::table::Entry;
+use crate::persist::journal::Journal;
 use crate::shard::{Class, Key, Keyspace, Now, ReadyKey, Shard};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -39,6 +41,8 @@ pub(crate) struct Door {
     poisoned: AtomicBool,
     /// Where whoever leaves settles.
     memory: Arc<Memory>,
+    /// Where what went by itself is told.
+    journal: Arc<Journal>,
     shard: Mutex<Shard>,
 }
 
@@ -52,8 +56,8 @@ pub(crate) struct Guard<'e> {
 }
 
 impl Door {
-    pub(crate) fn new(shard: Shard, memory: Arc<Memory>) -> Self {
-        Self { poisoned: AtomicBool::new(false), memory, shard: Mutex::new(shard) }
+    pub(crate) fn new(shard: Shard, memory: Arc<Memory>, journal: Arc<Journal>) -> Self {
+        Self { poisoned: AtomicBool::new(false), memory, journal, shard: Mutex::new(shard) }
     }
 
     /// Enters the shard.
@@ -113,6 +117,9 @@ impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.innocent.get() {
             self.door.poisoned.store(true, Ordering::Relaxed);
+        }
+        if !self.shard.gone.is_empty() {
+            Engine::tell_gone(&self.door.journal, &mut self.shard);
         }
         self.door.memory.settle(&mut self.shard);
     }
@@ -199,6 +206,8 @@ pub struct Entered<'e> {
     pub(super) ended: Vec<Arc<Waiter>>,
     /// Whether the thread for background work is to be woken once the doors are left.
     pub(super) poke: bool,
+    /// What the journal is to be told, as one record.
+    pub(super) effects: Effects,
 }
 
 impl fmt::Debug for Entered<'_> {
@@ -275,6 +284,7 @@ impl<'e> Entered<'e> {
             served: Vec::new(),
             ended: Vec::new(),
             poke: false,
+            effects: Effects::default(),
         }
     }
 
@@ -294,6 +304,11 @@ impl<'e> Entered<'e> {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// Shows what follows another time, as a replay does.
+    pub(super) fn set_now_ms(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
     }
 
     /// The keyspace that a key of the client's database lives in, and the key with its hash.
@@ -475,6 +490,7 @@ impl Drop for Entered<'_> {
         }
         let engine = self.engine;
         engine.serve(self);
+        self.append_effects();
         self.gather_events();
         let mut garbage = Vec::new();
         let mut due_ms = u64::MAX;
@@ -524,7 +540,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn door() -> Door {
-        Door::new(Shard::new(1, 1, ShardSettings::default()), Arc::default())
+        Door::new(Shard::new(1, 1, ShardSettings::default()), Arc::default(), Arc::default())
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod cycles;
 mod direct;
 mod dispatch;
 mod door;
+pub mod effects;
+mod journal;
 mod latency;
 mod memory;
 mod monitor;
@@ -95,6 +97,10 @@ pub struct Engine {
     next_ticket: AtomicU64,
     pause: Pause,
     persistence: Arc<Persistence>,
+    journal: Arc<crate::persist::journal::Journal>,
+    /// Held while functions are told to the journal, so that the last ones told are the last ones.
+    #[cfg_attr(not(feature = "script"), expect(dead_code, reason = "there are no functions"))]
+    functions_told: parking_lot::Mutex<()>,
     pubsub: PubSub,
     outbox: Outbox,
     trackers: Trackers,
@@ -135,13 +141,14 @@ impl Engine {
         let databases = settings.databases() as usize;
         let seed = Seed::of(&settings);
         let memory = Arc::new(Memory::default());
+        let journal = Arc::<crate::persist::journal::Journal>::default();
         let dict_seed = (seed.number(u64::MAX - 3), seed.number(u64::MAX - 4));
         let for_shards = shard_settings(&settings, dict_seed);
         let doors = (0..shards)
             .map(|index| {
                 let mut shard = Shard::new(databases, seed.number(index as u64 + 2), for_shards);
                 shard.stats = ShardStats { calls: vec![0; TABLE.count()], ..ShardStats::default() };
-                Door::new(shard, Arc::clone(&memory))
+                Door::new(shard, Arc::clone(&memory), Arc::clone(&journal))
             })
             .collect();
         let run_id = (0..3).map(|n| format!("{:016x}", seed.number(u64::MAX - n))).collect::<String>();
@@ -162,6 +169,8 @@ impl Engine {
             next_ticket: AtomicU64::new(1),
             pause: Pause::default(),
             persistence: Arc::default(),
+            journal: Arc::clone(&journal),
+            functions_told: parking_lot::Mutex::default(),
             pubsub: PubSub::default(),
             outbox: Outbox::default(),
             trackers: Trackers::default(),
@@ -180,6 +189,7 @@ impl Engine {
         });
         engine.follow_memory_settings();
         Persistence::start(&engine);
+        engine.follow_journal_settings("");
         Cycles::start(&engine);
         let weak = Arc::downgrade(&engine);
         settings.on_change(move |settings, name| {
@@ -193,6 +203,7 @@ impl Engine {
                 }
                 engine.follow_memory_settings();
                 engine.follow_save_settings();
+                engine.follow_journal_settings(name);
                 let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {
@@ -472,6 +483,11 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if let Err(error) = self.save_at_end() {
             tracing::error!("the last changes are not saved: {error}");
+        }
+        if self.journal.is_on()
+            && let Err(error) = self.journal.sync()
+        {
+            tracing::error!("the end of the journal is not on the disk: {error}");
         }
         self.cycles.stop();
         self.persistence.end();

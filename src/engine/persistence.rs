@@ -41,6 +41,8 @@ pub struct Persistence {
     place: Mutex<Option<Place>>,
     on_cut: Mutex<Vec<OnCut>>,
     figures: Mutex<SaveFigures>,
+    /// The moment of the last snapshot.
+    last_cut: AtomicU64,
     /// A save runs.
     running: AtomicBool,
     /// One more is to follow it.
@@ -176,6 +178,23 @@ impl Persistence {
     /// Whether `SHUTDOWN NOSAVE` said that the end is not saved.
     pub fn forget(&self, forgets: bool) {
         self.forgets.store(forgets, Relaxed);
+    }
+
+    /// Whether there is a place for files.
+    pub(super) fn has_place(&self) -> bool {
+        self.place.lock().is_some()
+    }
+
+    /// Notes the moment of a snapshot, so that the next one has a later one.
+    pub(super) fn note_cut(&self, at_ms: u64) {
+        self.last_cut.fetch_max(at_ms, Relaxed);
+    }
+
+    /// The moment of the next snapshot, which no other one has.
+    fn next_cut(&self, now_ms: u64) -> u64 {
+        let next = |last: u64| Some(now_ms.max(last + 1));
+        let last = self.last_cut.fetch_update(Relaxed, Relaxed, next).unwrap_or_default();
+        now_ms.max(last + 1)
     }
 
     /// The storage, with its directory locked.
@@ -372,9 +391,13 @@ impl Engine {
         // Not in the moment itself: whoever changes functions holds them while he enters the shards.
         let functions = self.functions_to_save();
         let (sender, receiver) = mpsc::channel();
-        let (at_ms, dirty) = Reach::outside(self).with_all(0, |entered| {
+        let at_ms = persistence.next_cut(self.clock().now_ms());
+        let journals = self.settings().appendonly();
+        let mut prepared = if journals { Some(self.journal.prepare(at_ms)?) } else { None };
+        let (first, dirty) = Reach::outside(self).with_all(0, |entered| {
             let (mut dirty, mut keys) = (0, 0);
             for shard in entered.shards() {
+                shard.is_journaled |= journals;
                 shard.begin_cut(&sender);
                 dirty += shard.stats.dirty;
                 keys += (0..self.databases()).map(|db| shard.len(db) as u64).sum::<u64>();
@@ -382,8 +405,15 @@ impl Engine {
             persistence.keys_saved.store(0, Relaxed);
             persistence.keys_total.store(keys, Relaxed);
             persistence.on_cut.lock().iter().for_each(|call| call(entered));
-            (self.clock().now_ms(), dirty)
+            // Read again: somebody may have turned it off meanwhile.
+            let first = prepared.take().map(|prepared| self.journal.begin(prepared));
+            (first, dirty)
         });
+        #[cfg(feature = "script")]
+        if journals {
+            // What was changed between the look at the functions and the moment stands here.
+            self.tell_functions();
+        }
         drop(sender);
         let result = self.write_cuts(&mut *sink, &receiver);
         persistence.keys_saved.store(0, Relaxed);
@@ -393,6 +423,15 @@ impl Engine {
             return Err(error);
         }
         let bytes = sink.finish(&About { at_ms, functions })?;
+        if first.is_some() && !self.settings().appendonly() {
+            // It was turned off in the meantime.
+            self.listen(false);
+        }
+        if let Err(error) = self.journal.remove_before(first.unwrap_or(u64::MAX))
+            && !matches!(error, StorageError::NoDirectory)
+        {
+            tracing::error!("old segments of the journal stay: {error}");
+        }
         let mut figures = persistence.figures.lock();
         figures.dirty = dirty;
         figures.last_save = self.clock().now_ms() / 1000;
@@ -448,10 +487,17 @@ impl Engine {
                 names.iter().any(|other| **other == *name)
             }
         };
-        if !exists {
-            return Ok(None);
-        }
-        self.load(false).map(Some)
+        let storage = persistence_storage(self, exists)?;
+        let Some(storage) = storage else { return Ok(None) };
+        let replays = Self::has_segments(&*storage)?;
+        // Nothing expires before the time is that of now again.
+        self.cycles().set_active_expiry(false);
+        let loaded = if exists { Some(self.load_at(false, replays.then_some(0))?) } else { None };
+        self.recover_journal(&storage, loaded.map_or(0, |loaded| loaded.at_ms))?;
+        self.cycles().set_active_expiry(true);
+        let due_ms = self.doors().iter().map(|door| door.enter().next_due_ms()).min();
+        self.cycles().note_due(due_ms.unwrap_or(u64::MAX));
+        Ok(loaded)
     }
 
     /// Loads the snapshot beside the data that there is; `merge` has what it holds take the place of keys that exist.
@@ -459,6 +505,15 @@ impl Engine {
     /// # Errors
     /// [`StorageError`].
     pub fn load(&self, merge: bool) -> Result<Loaded, StorageError> {
+        let loaded = self.load_at(merge, None)?;
+        if self.journal.is_on() {
+            // What was loaded stands in no journal: a snapshot holds it.
+            self.save()?;
+        }
+        Ok(loaded)
+    }
+
+    fn load_at(&self, merge: bool, now_ms: Option<u64>) -> Result<Loaded, StorageError> {
         let persistence = &self.persistence;
         let storage = persistence.storage()?;
         let name = self.settings().dbfilename();
@@ -470,7 +525,7 @@ impl Engine {
         tracing::info!("loading {}", path.display());
         let watch = Stopwatch::start();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(LOADERS_MAX);
-        let target = Into { engine: self, merge, told: AtomicU64::new(0) };
+        let target = Into { engine: self, merge, now_ms, told: AtomicU64::new(0) };
         let result = format.load(&*storage, &name, &target, threads);
         persistence.loading_bytes.store(0, Relaxed);
         persistence.loaded_bytes.store(0, Relaxed);
@@ -541,6 +596,7 @@ impl Engine {
 
     /// Saves if it is time.
     fn alarm(&self, cron: Option<&Cron>, minute: &mut u64) {
+        self.journal_round();
         let now = self.clock().now_ms() / 1000;
         let figures = self.persistence.figures();
         let rules = self.settings().save_rules();
@@ -576,6 +632,8 @@ impl Engine {
 struct Into<'e> {
     engine: &'e Engine,
     merge: bool,
+    /// The time at which it is loaded; none for now.
+    now_ms: Option<u64>,
     /// Tenths of the file that the log was told of.
     told: AtomicU64,
 }
@@ -592,7 +650,7 @@ impl Target for Into<'_> {
             .map(|(at, record)| (engine.router().route(record.key).0, at))
             .collect();
         routed.sort_unstable();
-        let now_ms = engine.clock().now_ms();
+        let now_ms = self.now_ms.unwrap_or_else(|| engine.clock().now_ms());
         let mut expired = 0;
         for of_shard in routed.chunk_by(|a, b| a.0 == b.0) {
             let Some(&(index, _)) = of_shard.first() else { continue };
@@ -667,4 +725,17 @@ impl Reach<'_, '_> {
             whole
         })
     }
+}
+
+/// The storage where something is to be loaded or journaled; `None` where neither is.
+fn persistence_storage(engine: &Engine, exists: bool) -> Result<Option<Arc<dyn Storage>>, StorageError> {
+    let storage = match &*engine.persistence.place.lock() {
+        None => return Err(StorageError::NoDirectory),
+        Some(place) => Arc::clone(&place.storage),
+    };
+    if exists || engine.settings().appendonly() || Engine::has_segments(&*storage)? {
+        return engine.persistence.storage().map(Some);
+    }
+    engine.journal.place(storage, 1, 0);
+    Ok(None)
 }

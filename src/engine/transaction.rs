@@ -315,6 +315,7 @@ pub(crate) fn run_inside(
         calls.fetch_add(1, Ordering::Relaxed);
     }
     let command = entry.command;
+    let (changes, db) = (entered.changes(), session.db);
     let result = match command.run {
         Run::Key(function) => {
             let at = command.key_at(argv);
@@ -333,6 +334,7 @@ pub(crate) fn run_inside(
         }
         Run::Container => Err(CommandError::WrongArity(entry.full_name)),
     };
+    entered.effect_since(changes, entry, db, argv);
     remember(entered, entry, session, argv);
     entered.gather_ready();
     entered.gather_events();

@@ -62,6 +62,10 @@ impl Reach<'_, '_> {
                     None => flushed.extend((0..databases).filter_map(|db| shard.flush(db))),
                 }
             }
+            match db {
+                Some(db) => entered.effect(db, &[b"FLUSHDB"]),
+                None => entered.effect(0, &[b"FLUSHALL"]),
+            }
             let engine = entered.engine();
             if engine.trackers_len() > 0 {
                 // Those who are told that nothing can be trusted need not hear of single keys.
@@ -79,6 +83,8 @@ impl Reach<'_, '_> {
             self.with_all(a, |entered| {
                 entered.shards().for_each(|shard| shard.swap(a, b));
                 entered.shards().take(1).for_each(|shard| shard.stats.dirty += 1);
+                let (a, b) = (a.to_string(), b.to_string());
+                entered.effect(0, &[b"SWAPDB", a.as_bytes(), b.as_bytes()]);
             });
         }
     }
@@ -104,9 +110,10 @@ impl Reach<'_, '_> {
                     if size != 0 {
                         value.resize(size, 0);
                     }
-                    let (mut keyspace, key) = entered.at(&key);
-                    if !keyspace.exists(key) {
-                        keyspace.fill_string(key, &value, Expires::Clear);
+                    let (mut keyspace, routed) = entered.at(&key);
+                    if !keyspace.exists(routed) {
+                        keyspace.fill_string(routed, &value, Expires::Clear);
+                        entered.effect(db, &[b"SET", &key, &value]);
                     }
                 }
             });

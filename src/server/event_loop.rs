@@ -343,6 +343,13 @@ impl EventLoop {
     /// Writes the replies of this round.
     fn write(&mut self) {
         let mut writes = std::mem::take(&mut self.writes);
+        if let Err(error) = self.engine.journal().commit() {
+            // Nobody knows whether what they did will last, and nobody is told that it does.
+            tracing::error!("{} connections are closed without a reply: {error}", writes.len());
+            for token in writes.drain(..) {
+                self.close(token);
+            }
+        }
         for token in writes.drain(..) {
             let (index, generation) = split(token);
             let Some(place) = self.places.get_mut(index) else { continue };

@@ -100,7 +100,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     let mut signals = signals::Signals::new().map_err(StartError::System)?;
     let engine = Engine::open(&config, Clock::system()).map_err(StartError::Config)?;
     engine.save_in(std::path::Path::new(&config.dir));
-    if !config.save.is_empty() || !config.snapshot_cron.is_empty() {
+    if !config.save.is_empty() || !config.snapshot_cron.is_empty() || config.appendonly {
         engine.lock_directory().map_err(StartError::Storage)?;
     }
     engine.recover().map_err(StartError::Storage)?;

@@ -150,6 +150,12 @@ pub struct Shard {
     random: u64,
     /// Accesses, to read the clock once in a while where nobody else does.
     accesses: u32,
+    /// Whether a journal wants to know what goes by itself and how lots fall.
+    pub is_journaled: bool,
+    /// Keys that went by themselves, with their databases, where a journal wants to know.
+    pub gone: Vec<(usize, Box<[u8]>)>,
+    /// The command that does what the running one did by drawing lots; empty for the command itself.
+    pub drawn: Vec<Vec<u8>>,
 }
 
 /// Fields of hashes that one step of the expiry cycle removes before it lets others work.
@@ -183,6 +189,9 @@ impl Shard {
             garbage: Vec::new(),
             random: seed | 1,
             accesses: 0,
+            is_journaled: false,
+            gone: Vec::new(),
+            drawn: Vec::new(),
         }
     }
 
@@ -384,6 +393,10 @@ impl Shard {
     /// Tells those who watch a key, have it in a cache or listen what happens to it by itself.
     #[inline]
     fn tell(&mut self, db: usize, hash: u32, handle: Handle, event: (Class, &'static str)) {
+        if self.is_journaled && event.0 != Class::Hash {
+            let bytes = self.dbs[db].bytes(handle);
+            self.gone.push((db, Head::of(bytes).key(bytes).into()));
+        }
         if !self.watches.is_empty() || !self.tracked.is_idle() || self.settings.events != 0 {
             let bytes = self.dbs[db].bytes(handle);
             let key: Box<[u8]> = Head::of(bytes).key(bytes).into();

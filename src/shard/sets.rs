@@ -218,7 +218,16 @@ impl Keyspace<'_> {
         f: impl FnOnce(Element<'_>) -> R,
     ) -> Result<Option<R>, WrongType> {
         let mut random = self.random_choices();
-        let popped = self.shrink_set(key, |set| set.pop(&mut random, f))?.flatten();
+        let mut drawn = self.begins_to_draw(key);
+        let popped = self
+            .shrink_set(key, |set| {
+                set.pop(&mut random, |member| {
+                    note_drawn(&mut drawn, member);
+                    f(member)
+                })
+            })?
+            .flatten();
+        self.drew(drawn);
         if popped.is_some() {
             self.notify(Class::Set, "spop", key);
         }
@@ -231,6 +240,32 @@ impl Keyspace<'_> {
     /// # Errors
     /// [`WrongType`] where the key holds something else.
     pub fn pop_some_from_set(
+        &mut self,
+        key: Key<'_>,
+        count: usize,
+        mut show: impl FnMut(Element<'_>),
+    ) -> Result<(), WrongType> {
+        let mut drawn = self.begins_to_draw(key);
+        let result = self.draw_from_set(key, count, |member| {
+            note_drawn(&mut drawn, member);
+            show(member);
+        });
+        self.drew(drawn);
+        result
+    }
+
+    /// Begins the command that says which members were drawn, where a journal wants to know.
+    fn begins_to_draw(&mut self, key: Key<'_>) -> Vec<Vec<u8>> {
+        if self.shard.is_journaled { vec![b"SREM".to_vec(), key.bytes.to_vec()] } else { Vec::new() }
+    }
+
+    fn drew(&mut self, drawn: Vec<Vec<u8>>) {
+        if drawn.len() > 2 {
+            self.shard.drawn = drawn;
+        }
+    }
+
+    fn draw_from_set(
         &mut self,
         key: Key<'_>,
         count: usize,
@@ -304,5 +339,11 @@ impl Value {
             Form::Inline(kind, bytes) => Value::inline(kind, bytes),
             Form::Object(object) => Value::object(object),
         }
+    }
+}
+
+fn note_drawn(drawn: &mut Vec<Vec<u8>>, member: Element<'_>) {
+    if !drawn.is_empty() {
+        member.with_bytes(|bytes| drawn.push(bytes.to_vec()));
     }
 }

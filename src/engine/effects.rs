@@ -1,0 +1,238 @@
+//! Effects: what a command changed, said as commands that do the same again.
+//!
+//! A command that changed something is its own effect, unless it drew lots: then its shard says what came of it. Whoever
+//! replays it shows it the time that it saw ([`Effects::now_ms`]), so a relative deadline means the same again. Keys that
+//! went by themselves are deletions. What a transaction, a script or the service of those who wait changed is one record.
+//!
+//! Effects are appended while the shards that they concern are still entered, which is why their order is that of every
+//! shard and of every transaction. While nobody listens that is one branch.
+//!
+//! A record's payload is the time, u64, and commands: database, count of arguments, and each with its length in front,
+//! as numbers of 7 bits a byte, the lowest first.
+
+use super::Engine;
+use super::door::Entered;
+use crate::command::table::{Entry, Run};
+use crate::shard::{Key, Keyspace, Now, Shard, Type};
+
+/// Effects that are gathered for one record.
+#[derive(Clone, Debug, Default)]
+pub struct Effects(Vec<u8>);
+
+fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let part = u64::from(byte & 0x7f);
+        if part.checked_shl(shift).is_none_or(|moved| moved >> shift != part) {
+            return None;
+        }
+        number |= part << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+impl Effects {
+    /// Effects of a moment.
+    #[must_use]
+    pub fn at(now_ms: u64) -> Self {
+        Self(now_ms.to_le_bytes().to_vec())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.len() <= 8
+    }
+
+    /// Adds a command.
+    pub fn push<A: AsRef<[u8]>>(&mut self, db: usize, argv: &[A]) {
+        put_number(&mut self.0, db as u64);
+        put_number(&mut self.0, argv.len() as u64);
+        for arg in argv {
+            let arg = arg.as_ref();
+            put_number(&mut self.0, arg.len() as u64);
+            self.0.extend_from_slice(arg);
+        }
+    }
+
+    /// The bytes of a record.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The time and the commands of a record; `None` where it is none.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<(u64, Vec<(usize, Vec<&[u8]>)>)> {
+        let (now_ms, mut rest) = bytes.split_first_chunk::<8>()?;
+        let mut commands = Vec::new();
+        while !rest.is_empty() {
+            let db = usize::try_from(take_number(&mut rest)?).ok()?;
+            let count = usize::try_from(take_number(&mut rest)?).ok().filter(|count| *count <= rest.len())?;
+            let mut argv = Vec::with_capacity(count);
+            for _ in 0..count {
+                let len = usize::try_from(take_number(&mut rest)?).ok()?;
+                let (arg, behind) = rest.split_at_checked(len)?;
+                argv.push(arg);
+                rest = behind;
+            }
+            commands.push((db, argv));
+        }
+        Some((u64::from_le_bytes(*now_ms), commands))
+    }
+}
+
+/// Adds the keys of a shard that went by themselves.
+fn push_gone(effects: &mut Effects, shard: &mut Shard) {
+    for (db, key) in shard.gone.drain(..) {
+        effects.push(db, &[&b"DEL"[..], &key]);
+    }
+}
+
+/// Whether what a command changes is not its own doing: the commands of a script or a transaction say what they did, and
+/// what flushes says so where it does.
+fn is_told_elsewhere(entry: &Entry) -> bool {
+    matches!(entry.command.run, Run::Session(_))
+}
+
+impl Engine {
+    /// Says what a command of one key did, from inside its shard.
+    #[cold]
+    pub(super) fn tell_effect(&self, shard: &mut Shard, db: usize, now_ms: u64, argv: &[&[u8]]) {
+        let mut effects = Effects::at(now_ms);
+        push_gone(&mut effects, shard);
+        push_command(&mut effects, shard, db, argv);
+        self.journal().append(effects.bytes());
+    }
+
+    /// Says what became of one key, from inside its shard.
+    #[cold]
+    pub(super) fn tell_key(&self, shard: &mut Shard, db: usize, key: Key<'_>) {
+        let now_ms = self.clock().now_ms();
+        let mut effects = Effects::at(now_ms);
+        push_gone(&mut effects, shard);
+        if shard.drawn.is_empty() {
+            push_image(&mut effects, shard.keyspace(db, Now::At(now_ms)).no_touch(true), key);
+        } else {
+            push_command(&mut effects, shard, db, &[]);
+        }
+        self.journal().append(effects.bytes());
+    }
+
+    /// Says which keys of a shard went by themselves, at the last moment before it is left.
+    #[cold]
+    pub(super) fn tell_gone(journal: &crate::persist::journal::Journal, shard: &mut Shard) {
+        let mut effects = Effects::at(0);
+        push_gone(&mut effects, shard);
+        journal.append(effects.bytes());
+    }
+}
+
+fn push_command(effects: &mut Effects, shard: &mut Shard, db: usize, argv: &[&[u8]]) {
+    if shard.drawn.is_empty() {
+        effects.push(db, argv);
+    } else {
+        effects.push(db, &std::mem::take(&mut shard.drawn));
+    }
+}
+
+/// Adds what makes a key what it is.
+fn push_image(effects: &mut Effects, mut keyspace: Keyspace<'_>, key: Key<'_>) {
+    let db = keyspace.db();
+    let seen = (keyspace.shard().stats.hits, keyspace.shard().stats.misses);
+    let Some(deadline) = keyspace.expires_at_ms(key) else {
+        return effects.push(db, &[&b"DEL"[..], key.bytes]);
+    };
+    let mut digits = itoa::Buffer::new();
+    let deadline = deadline.map(|ms| digits.format(ms).as_bytes());
+    if keyspace.type_of(key) == Some(Type::String)
+        && let Ok(Some(string)) = keyspace.string(key)
+    {
+        string.with_bytes(|value| match deadline {
+            None => effects.push(db, &[b"SET", key.bytes, value]),
+            Some(ms) => effects.push(db, &[b"SET", key.bytes, value, b"PXAT", ms]),
+        });
+    } else if let Some(payload) = keyspace.dump(key) {
+        let ttl = deadline.unwrap_or(b"0");
+        effects.push(db, &[b"RESTORE", key.bytes, ttl, &payload, b"REPLACE", b"ABSTTL"]);
+    }
+    let stats = &mut keyspace.shard().stats;
+    (stats.hits, stats.misses) = seen;
+}
+
+impl Entered<'_> {
+    /// What the shards count of changes, to be compared after a command.
+    #[inline]
+    pub(super) fn changes(&mut self) -> u64 {
+        if self.engine().journal().is_on() { self.shards().map(|shard| shard.stats.dirty).sum() } else { 0 }
+    }
+
+    /// Notes a command's effect, where it changed anything since.
+    #[inline]
+    pub(super) fn effect_since(&mut self, changes: u64, entry: &Entry, db: usize, argv: &[&[u8]]) {
+        if self.engine().journal().is_on() && !is_told_elsewhere(entry) && self.changes() != changes {
+            self.effect(db, argv);
+        }
+    }
+
+    /// Notes an effect.
+    #[cold]
+    pub(super) fn effect(&mut self, db: usize, argv: &[&[u8]]) {
+        if !self.engine().journal().is_on() {
+            return;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        if effects.is_empty() {
+            effects = Effects::at(self.now_ms());
+        }
+        let mut drawn = Vec::new();
+        for shard in self.shards() {
+            push_gone(&mut effects, shard);
+            drawn.append(&mut shard.drawn);
+        }
+        if drawn.is_empty() {
+            effects.push(db, argv);
+        } else {
+            effects.push(db, &drawn);
+        }
+        self.effects = effects;
+    }
+
+    /// Notes what became of keys, for a change that is no command's.
+    pub(super) fn effect_on<'k>(&mut self, db: usize, keys: impl Iterator<Item = &'k [u8]>) {
+        if !self.engine().journal().is_on() {
+            return;
+        }
+        for key in keys {
+            let mut effects = std::mem::take(&mut self.effects);
+            if effects.is_empty() {
+                effects = Effects::at(self.now_ms());
+            }
+            self.shards().for_each(|shard| push_gone(&mut effects, shard));
+            let (keyspace, key) = self.at_db(db, key);
+            push_image(&mut effects, keyspace.no_touch(true), key);
+            self.effects = effects;
+        }
+    }
+
+    /// Appends what was noted; the shards are about to be left.
+    #[inline]
+    pub(super) fn append_effects(&mut self) {
+        if !self.effects.is_empty() {
+            self.engine().journal().append(std::mem::take(&mut self.effects).bytes());
+        }
+    }
+}

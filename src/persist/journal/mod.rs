@@ -1,0 +1,99 @@
+//! The journal: what changed since the last snapshot, in segments that follow each other.
+//!
+//! A segment is a header and records; a record is what changed at one moment, whole or not at all. What a record says is
+//! its writer's business: here it is bytes.
+//!
+//! ```text
+//! segment: "DFLYJRNL", version u32, 0 u32, number u64, cut u64, checksum of these u64; then records
+//! record:  "\xD5fly", length u64, checksum of the length and the payload u64, payload
+//! ```
+//!
+//! Numbers are little-endian. `cut` names the snapshot that the segment follows: its moment. Segments are numbered without
+//! gaps. Checksums are those of Redis' files (CRC-64/Jones).
+//!
+//! **Invariant:** a record that was synced is never changed, and only the end of the last segment is ever cut.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::{Scan, Segment, Tail, scan, segments};
+pub use write::{Fsync, Journal, JournalFigures};
+
+use crate::rdb::crc64;
+
+const MAGIC: &[u8; 8] = b"DFLYJRNL";
+const VERSION: u32 = 1;
+/// Bytes of a segment's header.
+pub const HEADER_BYTES: usize = 40;
+const MARK: &[u8; 4] = b"\xD5fly";
+/// Bytes in front of a record's payload.
+pub const FRAME_BYTES: usize = 20;
+
+/// A segment's file.
+#[must_use]
+pub fn file_name(number: u64) -> String {
+    format!("journal.{number:010}.dfly")
+}
+
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_prefix("journal.")?.strip_suffix(".dfly")?.parse().ok()
+}
+
+fn header(number: u64, cut: u64) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    let (front, sum) = header.split_at_mut(HEADER_BYTES - 8);
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&0u32.to_le_bytes());
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(&cut.to_le_bytes());
+    front.copy_from_slice(&bytes);
+    sum.copy_from_slice(&crc64(0, &bytes).to_le_bytes());
+    header
+}
+
+/// Begins a record; its frame is [filled in](seal) before it is written.
+fn frame(bytes: &mut Vec<u8>, payload: &[u8]) {
+    bytes.extend_from_slice(MARK);
+    bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&[0; 8]);
+    bytes.extend_from_slice(payload);
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Writes the checksums of whole records.
+fn seal(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(len) = u64_at(bytes, at + 4) {
+        let end = at + FRAME_BYTES + len as usize;
+        let Some(record) = bytes.get_mut(at..end) else { return };
+        let sum = checksum(record);
+        if let Some(place) = record.get_mut(12..FRAME_BYTES) {
+            place.copy_from_slice(&sum.to_le_bytes());
+        }
+        at = end;
+    }
+}
+
+/// The checksum of a record that is whole.
+fn checksum(record: &[u8]) -> u64 {
+    let sum = crc64(0, record.get(4..12).unwrap_or_default());
+    crc64(sum, record.get(FRAME_BYTES..).unwrap_or_default())
+}
+
+/// The payload of the record at the front, and how many bytes it takes; `None` where there is no whole one.
+fn record(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    if !bytes.starts_with(MARK) {
+        return None;
+    }
+    let len = usize::try_from(u64_at(bytes, 4)?).ok()?;
+    let end = FRAME_BYTES.checked_add(len)?;
+    let whole = bytes.get(..end)?;
+    (u64_at(whole, 12)? == checksum(whole)).then(|| (whole.get(FRAME_BYTES..).unwrap_or_default(), end))
+}
