@@ -1,6 +1,5 @@
 //! What the journal says, replayed, is the same data.
 
-#![expect(clippy::disallowed_methods, reason = "what is tested is measured from outside")]
 #![allow(missing_docs)]
 
 use damselfly::Damselfly;

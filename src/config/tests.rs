@@ -449,6 +449,7 @@ fn a_real_server_says_the_same() {
         match reply {
             Ok(redis::Value::Array(pair)) => match pair.as_slice() {
                 [_, redis::Value::BulkString(text)] => Ok(String::from_utf8_lossy(text).into_owned()),
+                [] => Err("unknown there".to_owned()),
                 other => panic!("{other:?}"),
             },
             Ok(_) => Ok(String::new()),
@@ -461,7 +462,8 @@ fn a_real_server_says_the_same() {
         assert_eq!(ask("SET", &words).err(), set(&settings, pairs).err(), "{pairs:?}");
     }
     for (name, given, answer) in TAKEN {
-        let before = ask("GET", &[name]).expect("known");
+        // What damselfly alone has.
+        let Ok(before) = ask("GET", &[name]) else { continue };
         let default = get(&settings, name);
         assert_eq!(ask("SET", &[name, &default]), Ok(String::new()), "{name} {default}");
         assert_eq!(ask("SET", &[name, given]), Ok(String::new()), "{name} {given}");

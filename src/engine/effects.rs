@@ -1,7 +1,7 @@
 //! Effects: what a command changed, said as commands that do the same again.
 //!
 //! A command that changed something is its own effect, unless it drew lots: then its shard says what came of it. Whoever
-//! replays it shows it the time that it saw ([`Effects::now_ms`]), so a relative deadline means the same again. Keys that
+//! replays it shows it the time that it saw, so a relative deadline means the same again. Keys that
 //! went by themselves are deletions. What a transaction, a script or the service of those who wait changed is one record.
 //!
 //! Effects are appended while the shards that they concern are still entered, which is why their order is that of every
@@ -44,6 +44,9 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// A database and a command that ran in it.
+pub type Command<'a> = (usize, Vec<&'a [u8]>);
+
 impl Effects {
     /// Effects of a moment.
     #[must_use]
@@ -76,7 +79,7 @@ impl Effects {
 
     /// The time and the commands of a record; `None` where it is none.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<(u64, Vec<(usize, Vec<&[u8]>)>)> {
+    pub fn parse(bytes: &[u8]) -> Option<(u64, Vec<Command<'_>>)> {
         let (now_ms, mut rest) = bytes.split_first_chunk::<8>()?;
         let mut commands = Vec::new();
         while !rest.is_empty() {
