@@ -43,6 +43,7 @@ pub mod double;
 pub mod embed;
 pub mod engine;
 pub mod glob;
+mod hex;
 pub mod persist;
 pub mod process;
 pub mod rdb;
@@ -56,6 +57,7 @@ pub mod server;
 mod sha1;
 pub mod shard;
 pub mod value;
+mod varint;
 pub mod wire;
 
 pub use config::Config;

@@ -46,16 +46,6 @@ fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
     }
 }
 
-/// A digest as forty small hexadecimal digits.
-pub(crate) fn hex(digest: &Sha1) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
-}
-
 /// Reads forty hexadecimal digits of any case.
 #[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only scripts are known by it"))]
 pub(crate) fn parse(text: &[u8]) -> Option<Sha1> {
@@ -74,6 +64,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<Sha1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hex::hex;
 
     #[test]
     fn known_digests() {

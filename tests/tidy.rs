@@ -9,37 +9,39 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("double", &[]),
     ("glob", &[]),
+    ("hex", &[]),
     ("reply", &[]),
     ("sha1", &[]),
     ("process", &[]),
+    ("varint", &[]),
     ("value", &["double"]),
     ("rdb", &["value", "double"]),
     ("persist", &["shard", "rdb", "value", "clock"]),
     ("wire", &["double", "reply"]),
     ("config", &["glob"]),
-    ("shard", &["value", "rdb", "clock", "double", "sha1"]),
+    ("shard", &["value", "rdb", "clock", "double", "hex", "sha1", "varint"]),
     // A command's row names the engine's public types, and the engine runs the rows: the two know each other.
     (
         "command",
         &[
             "engine", "script", "persist", "shard", "rdb", "value", "config", "clock", "double", "glob",
-            "reply", "process",
+            "hex", "reply", "process",
         ],
     ),
     (
         "engine",
         &[
-            "command", "script", "persist", "rdb", "shard", "value", "config", "clock", "glob", "reply",
-            "process",
+            "command", "script", "persist", "rdb", "shard", "value", "config", "clock", "glob", "hex",
+            "reply", "process", "varint",
         ],
     ),
     // The engine has a place for scripts, commands run them, and what they run is commands.
-    ("script", &["engine", "command", "rdb", "double", "clock", "glob", "reply", "sha1"]),
+    ("script", &["engine", "command", "rdb", "double", "clock", "glob", "hex", "reply", "sha1"]),
     (
         "embed",
         &["engine", "command", "persist", "shard", "value", "config", "clock", "double", "glob", "reply"],
     ),
-    ("domain", &["embed", "clock", "reply", "config", "engine"]),
+    ("domain", &["embed", "clock", "hex", "reply", "config", "engine"]),
     ("remote", &["domain", "clock", "reply"]),
     ("server", &["engine", "persist", "wire", "config", "clock", "reply", "process"]),
 ];

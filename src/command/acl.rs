@@ -7,6 +7,7 @@ use super::table::{Command, Flag::*, Group, Keys, Run, TABLE, container, row};
 use super::{unfit, write_help};
 use crate::engine::acl::{LogEntry, Selector, User};
 use crate::engine::{Reach, Scope, Session};
+use crate::hex::hex;
 use crate::reply::Sink;
 use std::sync::Arc;
 
@@ -235,8 +236,7 @@ fn genpass(
     let mut bytes = vec![0; digits.div_ceil(2)];
     getrandom::fill(&mut bytes)
         .map_err(|_| CommandError::text("ERR the operating system gives no random numbers"))?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    out.bulk(hex.as_bytes().get(..digits).unwrap_or_default());
+    out.bulk(hex(&bytes).as_bytes().get(..digits).unwrap_or_default());
     Ok(())
 }
 

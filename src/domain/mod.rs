@@ -31,7 +31,7 @@ pub use onetime::OneTime;
 
 /// So many random bytes in hexadecimal digits.
 pub(crate) fn token(bytes: usize) -> String {
-    hex(&random(bytes))
+    crate::hex::hex(&random(bytes))
 }
 
 /// So many random bytes of the operating system's.
@@ -40,15 +40,6 @@ pub(crate) fn random(bytes: usize) -> Vec<u8> {
     // Without randomness no token is safe to give out.
     getrandom::fill(&mut random).expect("the operating system gives random bytes");
     random
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-        text
-    })
 }
 
 /// Deletes all keys that begin so, by walking over them; how many. Never `KEYS`, never `FLUSHDB`.

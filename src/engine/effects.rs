@@ -8,40 +8,20 @@
 //! shard and of every transaction. While nobody listens that is one branch.
 //!
 //! A record's payload is the time, u64, and commands: database, count of arguments, and each with its length in front,
-//! as numbers of 7 bits a byte, the lowest first.
+//! as varints.
 
 use super::Engine;
 use super::door::Entered;
 use crate::command::table::{Entry, Run};
 use crate::shard::{Key, Keyspace, Now, Shard, Type};
+use crate::varint;
 
 /// Effects that are gathered for one record.
 #[derive(Clone, Debug, Default)]
 pub struct Effects(Vec<u8>);
 
-fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
 fn take_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let part = u64::from(byte & 0x7f);
-        if part.checked_shl(shift).is_none_or(|moved| moved >> shift != part) {
-            return None;
-        }
-        number |= part << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
+    varint::read(|| bytes.split_off_first().copied().ok_or(())).ok().flatten()
 }
 
 /// A database and a command that ran in it.
@@ -62,11 +42,11 @@ impl Effects {
 
     /// Adds a command.
     pub fn push<A: AsRef<[u8]>>(&mut self, db: usize, argv: &[A]) {
-        put_number(&mut self.0, db as u64);
-        put_number(&mut self.0, argv.len() as u64);
+        varint::write(&mut self.0, db as u64);
+        varint::write(&mut self.0, argv.len() as u64);
         for arg in argv {
             let arg = arg.as_ref();
-            put_number(&mut self.0, arg.len() as u64);
+            varint::write(&mut self.0, arg.len() as u64);
             self.0.extend_from_slice(arg);
         }
     }
@@ -191,21 +171,25 @@ impl Entered<'_> {
         }
     }
 
+    /// What was noted so far, with the keys that went by themselves, to be added to and put back.
+    fn take_effects(&mut self) -> Effects {
+        let mut effects = std::mem::take(&mut self.effects);
+        if effects.is_empty() {
+            effects = Effects::at(self.now_ms());
+        }
+        self.shards().for_each(|shard| push_gone(&mut effects, shard));
+        effects
+    }
+
     /// Notes an effect.
     #[cold]
     pub(super) fn effect(&mut self, db: usize, argv: &[&[u8]]) {
         if !self.engine().journal().is_on() {
             return;
         }
-        let mut effects = std::mem::take(&mut self.effects);
-        if effects.is_empty() {
-            effects = Effects::at(self.now_ms());
-        }
+        let mut effects = self.take_effects();
         let mut drawn = Vec::new();
-        for shard in self.shards() {
-            push_gone(&mut effects, shard);
-            drawn.append(&mut shard.drawn);
-        }
+        self.shards().for_each(|shard| drawn.append(&mut shard.drawn));
         if drawn.is_empty() {
             effects.push(db, argv);
         } else {
@@ -220,11 +204,7 @@ impl Entered<'_> {
             return;
         }
         for key in keys {
-            let mut effects = std::mem::take(&mut self.effects);
-            if effects.is_empty() {
-                effects = Effects::at(self.now_ms());
-            }
-            self.shards().for_each(|shard| push_gone(&mut effects, shard));
+            let mut effects = self.take_effects();
             let (keyspace, key) = self.at_db(db, key);
             push_image(&mut effects, keyspace.no_touch(true), key);
             self.effects = effects;

@@ -31,6 +31,7 @@ use crate::clock::Stopwatch;
 use crate::command::error::CommandError;
 use crate::command::info::REDIS_VERSION as VERSION;
 use crate::engine::{Busy, Engine, Entered, Pump, Reach, ScriptFigures, Session};
+use crate::hex::hex;
 use crate::reply::{Protocol, Sink};
 use crate::sha1::{self, Sha1};
 use answer::write;
@@ -253,7 +254,7 @@ impl Scripts {
             state.evals -= 1;
         }
         self.note(&state);
-        Ok(sha1::hex(&digest))
+        Ok(hex(&digest))
     }
 
     /// Whether `EVALSHA` finds a script.
@@ -298,7 +299,7 @@ impl Scripts {
                 vm.globals.raw_set("ARGV", sequence(&vm.lua, arguments.args)?)
             });
             prepared.map_err(|error| failed(&error))?;
-            let name = sha1::hex(&digest);
+            let name = hex(&digest);
             let about = About { name: &name, argv: arguments.argv, is_function: false };
             let call = |run: &Function| run.call::<MultiValue>(function);
             let result = state.run(session, entered, pump, about, limits, call, out);

@@ -143,7 +143,7 @@ fn sha1hex(lua: &Lua, given: &Given<'_>) -> Result<MultiValue> {
         Value::String(_) | Value::Integer(_) | Value::Number(_) => sha1::digest(&given.string(1)?.as_bytes()),
         _ => sha1::digest(b""),
     };
-    one(lua, sha1::hex(&digest))
+    one(lua, crate::hex::hex(&digest))
 }
 
 fn setresp(given: &Given<'_>) -> Result<MultiValue> {

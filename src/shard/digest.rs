@@ -41,7 +41,7 @@ impl Digest {
     /// Forty hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
-        sha1::hex(&self.0)
+        crate::hex::hex(&self.0)
     }
 }
 

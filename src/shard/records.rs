@@ -18,6 +18,7 @@ use super::db::{NewValue, Object};
 use super::entry::{Head, IDLE_MASK, INLINE_BYTES_MAX, Kind};
 use super::keyspace::{Key, Keyspace, Value};
 use crate::rdb::{self, Corrupt, Limits, Payload};
+use crate::varint;
 use bytes::Bytes;
 
 /// What a record's value is.
@@ -46,8 +47,8 @@ pub(super) fn head(out: &mut Vec<u8>, form: Form, head: &Head, key: &[u8], value
     if let Some(deadline) = head.expires_at_ms {
         out.extend_from_slice(&deadline.to_le_bytes());
     }
-    varint(out, key.len() as u64);
-    varint(out, value_len as u64);
+    varint::write(out, key.len() as u64);
+    varint::write(out, value_len as u64);
     out.extend_from_slice(key);
 }
 
@@ -55,14 +56,6 @@ pub(super) fn head(out: &mut Vec<u8>, form: Form, head: &Head, key: &[u8], value
 pub(super) fn write(out: &mut Vec<u8>, form: Form, of: &Head, key: &[u8], value: &[u8]) {
     head(out, form, of, key, value.len());
     out.extend_from_slice(value);
-}
-
-fn varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 /// A record, read.
@@ -142,19 +135,8 @@ impl<'a> Records<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, Corrupt> {
-        let mut number = 0u64;
-        for shift in (0..64).step_by(7) {
-            let [byte] = self.array()?;
-            let part = u64::from(byte & 0x7F);
-            if part << shift >> shift != part {
-                break;
-            }
-            number |= part << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(self.corrupt("a length fits 64 bits"))
+        let number = varint::read(|| self.array().map(|[byte]| byte))?;
+        number.ok_or(self.corrupt("a length fits 64 bits"))
     }
 }
 

@@ -277,8 +277,7 @@ impl Rules {
     /// The passwords' hashes in hexadecimal.
     #[must_use]
     pub fn password_hashes(&self) -> Vec<String> {
-        let hex = |hash: &[u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.passwords.iter().map(hex).collect()
+        self.passwords.iter().map(|hash| crate::hex::hex(hash)).collect()
     }
 
     /// All rules, in the form in which `ACL LIST` shows them and files keep them.
