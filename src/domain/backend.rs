@@ -103,7 +103,7 @@ type Native = fn(&mut Inside<'_, '_, '_>, &[&[u8]], &[&[u8]]) -> Result<Reply>;
 /// An operation that happens as one, in its two bodies.
 #[derive(Debug)]
 pub struct Op {
-    /// For messages.
+    /// For messages, and to know it by: no two have the same.
     pub name: &'static str,
     /// For a server. `now()` is its clock in ms.
     pub lua: &'static str,

@@ -131,7 +131,7 @@ impl<'e> Batch<'e> {
             self.engine.stats().note_error(entry.map(|entry| entry.id), &error);
             out.error(&error.to_string());
         }
-        session.end_caching(entry.is_some_and(|entry| entry.full_name.starts_with("client|")));
+        session.end_caching(entry);
         if matches!(flow, Flow::Wait(_)) {
             // The reply is still to come, and so is what CLIENT REPLY SKIP does to it.
             return flow;

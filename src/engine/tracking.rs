@@ -14,6 +14,7 @@
 use super::push::{Body, Push, Wakes};
 use super::{Client, Engine, Reach, Session};
 use crate::command::error::CommandError;
+use crate::command::table::Entry;
 use crate::shard::{Changed, Key, Shard};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -110,9 +111,9 @@ impl Session {
 
     /// Notes that a command is done: what `CLIENT CACHING` said was for that one.
     #[inline]
-    pub(super) fn end_caching(&mut self, of_client: bool) {
-        if self.tracking.caching && !of_client && self.transaction.is_none() {
-            self.tracking.caching = false;
+    pub(super) fn end_caching(&mut self, entry: Option<&Entry>) {
+        if self.tracking.caching && self.transaction.is_none() {
+            self.tracking.caching = entry.is_some_and(|entry| entry.full_name.starts_with("client|"));
         }
     }
 

@@ -7,6 +7,7 @@
 use crate::clock::Clock;
 use crate::domain::{Backend, Error, Op, Result, scan_by_call};
 use crate::reply::Reply;
+use dashmap::DashMap;
 use redis::Value;
 use redis::aio::ConnectionManager;
 use redis::cluster::ClusterClient;
@@ -25,6 +26,14 @@ pub struct Remote {
     clock: Arc<Clock>,
     /// The server's clock minus ours, in ms.
     ahead_ms: Arc<AtomicI64>,
+    /// Operations by their names, as they are sent.
+    scripts: Arc<DashMap<&'static str, Arc<Script>>>,
+}
+
+/// An operation's text, and the digest by which a server knows it.
+struct Script {
+    text: String,
+    digest: String,
 }
 
 #[derive(Clone)]
@@ -65,8 +74,9 @@ impl Remote {
     }
 
     async fn over(link: Link) -> Result<Self> {
+        let clock = Arc::new(Clock::system());
         let remote =
-            Self { link, deadline: DEADLINE, clock: Arc::new(Clock::system()), ahead_ms: Arc::default() };
+            Self { link, deadline: DEADLINE, clock, ahead_ms: Arc::default(), scripts: Arc::default() };
         remote.compare_clocks().await?;
         Ok(remote)
     }
@@ -94,6 +104,17 @@ impl Remote {
         Ok(())
     }
 
+    fn script(&self, op: &'static Op) -> Arc<Script> {
+        if let Some(known) = self.scripts.get(op.name) {
+            return Arc::clone(&known);
+        }
+        let text = op.script();
+        let digest = redis::Script::new(&text).get_hash().to_owned();
+        let script = Arc::new(Script { text, digest });
+        self.scripts.insert(op.name, Arc::clone(&script));
+        script
+    }
+
     async fn send(&self, command: &redis::Cmd) -> Result<std::result::Result<Value, redis::RedisError>> {
         let answer = async {
             match self.link.clone() {
@@ -115,7 +136,7 @@ impl Backend for Remote {
     }
 
     async fn atomic(&self, op: &'static Op, keys: &[&[u8]], args: &[&[u8]]) -> Result<Reply> {
-        let text = op.script();
+        let script = self.script(op);
         let run = |name: &str, what: &[u8]| {
             let mut command = redis::cmd(name);
             command.arg(what).arg(keys.len());
@@ -124,10 +145,9 @@ impl Backend for Remote {
             }
             command
         };
-        let script = redis::Script::new(&text);
-        match self.send(&run("EVALSHA", script.get_hash().as_bytes())).await? {
+        match self.send(&run("EVALSHA", script.digest.as_bytes())).await? {
             Err(error) if error.code() == Some("NOSCRIPT") || error.to_string().contains("NOSCRIPT") => {
-                reply(self.send(&run("EVAL", text.as_bytes())).await?.map_err(failure)?)
+                reply(self.send(&run("EVAL", script.text.as_bytes())).await?.map_err(failure)?)
             }
             Err(error) => Err(failure(error)),
             Ok(value) => reply(value),

@@ -122,6 +122,14 @@ impl TlsStream {
     pub(super) fn has_unsent(&self) -> bool {
         self.tls.wants_write()
     }
+
+    /// Sends what is encrypted, as much as the socket takes.
+    fn send(&mut self) -> io::Result<()> {
+        match self.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            result => result,
+        }
+    }
 }
 
 impl Read for TlsStream {
@@ -147,10 +155,7 @@ impl Read for TlsStream {
                 Ok(_) => {
                     let result = self.tls.process_new_packets();
                     // The handshake, or the alert that says what was wrong. What does not go now goes later.
-                    match self.flush() {
-                        Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                        _ => {}
-                    }
+                    self.send()?;
                     result.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -165,19 +170,13 @@ impl Write for TlsStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.flush()?;
         let count = self.tls.writer().write(buf)?;
-        match self.flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(count),
-        }
+        self.send().map(|()| count)
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
         self.flush()?;
         let count = self.tls.writer().write_vectored(bufs)?;
-        match self.flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(count),
-        }
+        self.send().map(|()| count)
     }
 
     /// Sends what is encrypted; `WouldBlock` where the socket does not take all of it.
