@@ -144,3 +144,11 @@ fn snapshots_take_the_place_of_what_was_journaled_before() {
     }
     assert_eq!(call(&db, "LLEN list"), Reply::Int(8));
 }
+
+#[test]
+fn a_rewrite_that_begins_at_once_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let db = open(dir.path());
+    let reply = call(&db, "BGREWRITEAOF");
+    assert_eq!(reply, Reply::Simple("Background append only file rewriting started".into()));
+}

@@ -3,7 +3,7 @@
 use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
-use crate::engine::{Reach, Session};
+use crate::engine::{Engine, Reach, Session};
 use crate::persist::StorageError;
 use crate::reply::Sink;
 
@@ -67,11 +67,7 @@ fn bgsave(
         return Err(IN_PROGRESS);
     }
     if engine.is_inside() {
-        engine.when_outside(|engine| {
-            if let Err(error) = engine.save_in_background() {
-                tracing::error!("background saving did not begin: {error}");
-            }
-        });
+        engine.when_outside(Engine::save_soon);
     } else {
         match engine.engine().save_in_background() {
             Ok(()) => {}
@@ -97,14 +93,15 @@ fn bgrewriteaof(
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    if engine.journal().is_on() && !engine.persistence().is_running() {
-        engine.when_outside(|engine| {
-            if let Err(error) = engine.save_in_background() {
-                tracing::error!("background saving did not begin: {error}");
-            }
-        });
+    let must_wait = engine.persistence().is_running();
+    if engine.journal().is_on() {
+        if must_wait {
+            engine.persistence().schedule();
+        } else {
+            engine.when_outside(Engine::save_soon);
+        }
     }
-    out.simple(if engine.persistence().is_running() {
+    out.simple(if must_wait {
         "Background append only file rewriting scheduled"
     } else {
         "Background append only file rewriting started"

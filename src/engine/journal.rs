@@ -214,9 +214,7 @@ impl Engine {
             && figures.bytes / 100 >= base / 100 * u64::from(percent) / 100;
         if is_long && !self.persistence().is_running() {
             tracing::info!("the journal has {} bytes: a snapshot takes their place", figures.bytes);
-            if let Err(error) = self.save_in_background() {
-                tracing::error!("the snapshot did not begin: {error}");
-            }
+            self.save_soon();
         }
     }
 }

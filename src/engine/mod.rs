@@ -204,6 +204,7 @@ impl Engine {
                 engine.follow_memory_settings();
                 engine.follow_save_settings();
                 engine.follow_journal_settings(name);
+                engine.persistence.ring();
                 let changed = shard_settings(settings, dict_seed);
                 // Whoever holds the shards already brings them up to date when he knows of the change.
                 if !reach::is_inside() {

@@ -5,7 +5,8 @@
 //! 2. The thread that saves walks the cuts shard by shard, a few entries at a time, and writes what comes out of them.
 //! 3. The file gets its name once all of it is on the disk.
 //!
-//! One save runs at a time. The thread that follows `save` and `snapshot-cron` sleeps until the first of them may be due.
+//! One save runs at a time. The thread that follows `save`, `snapshot-cron` and the journal looks once a
+//! second, and sleeps where there is none of them.
 //!
 //! **Invariant:** nobody writes a file while he is inside a shard.
 
@@ -13,7 +14,7 @@ use super::cron::Cron;
 use super::{Engine, Entered, Reach};
 use crate::clock::Stopwatch;
 use crate::persist::storage::{Directory, Storage};
-use crate::persist::{self, About, Loaded, Lock, Sink, StorageError, Target};
+use crate::persist::{self, About, Format, Loaded, Lock, Sink, StorageError, Target};
 use crate::rdb::Corrupt;
 use crate::shard::Now;
 use crate::shard::cut::Item;
@@ -79,6 +80,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct Alarm {
     stop: bool,
+    /// Settings have changed since the thread looked at them.
+    changed: bool,
     /// The engine is gone: nothing more will be written, and the directory is free.
     ended: bool,
     thread: Option<JoinHandle<()>>,
@@ -207,6 +210,12 @@ impl Persistence {
             place.lock = Some(Lock::take(path)?);
         }
         Ok(Arc::clone(&place.storage))
+    }
+
+    /// Has the thread that saves by time look at the settings.
+    pub(super) fn ring(&self) {
+        self.alarm.lock().changed = true;
+        self.rang.notify_all();
     }
 
     /// Frees the directory, at the engine's end.
@@ -354,10 +363,8 @@ impl Engine {
             }
             drop(turn);
             engine.follow_save_settings();
-            if engine.persistence.scheduled.swap(false, Relaxed)
-                && let Err(error) = engine.save_in_background()
-            {
-                tracing::error!("the scheduled save did not begin: {error}");
+            if engine.persistence.scheduled.swap(false, Relaxed) {
+                engine.save_soon();
             }
         });
         match saver {
@@ -369,6 +376,13 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The same for those who cannot be told that it did not begin.
+    pub fn save_soon(&self) {
+        if let Err(error) = self.save_in_background() {
+            tracing::error!("background saving did not begin: {error}");
+        }
     }
 
     /// Writes whether writes are refused from here on.
@@ -383,10 +397,7 @@ impl Engine {
         let persistence = &self.persistence;
         let storage = persistence.storage()?;
         let name = self.settings().dbfilename();
-        let format = persist::format_of(&name).ok_or_else(|| {
-            let unsupported = std::io::ErrorKind::Unsupported;
-            StorageError::io(storage.path(&name), std::io::Error::new(unsupported, "no such format here"))
-        })?;
+        let format = format_of(&*storage, &name)?;
         let mut sink = format.create(storage, &name)?;
         // Not in the moment itself: whoever changes functions holds them while he enters the shards.
         let functions = self.functions_to_save();
@@ -517,10 +528,7 @@ impl Engine {
         let persistence = &self.persistence;
         let storage = persistence.storage()?;
         let name = self.settings().dbfilename();
-        let format = persist::format_of(&name).ok_or_else(|| {
-            let unsupported = std::io::ErrorKind::Unsupported;
-            StorageError::io(storage.path(&name), std::io::Error::new(unsupported, "no such format here"))
-        })?;
+        let format = format_of(&*storage, &name)?;
         let path = storage.path(&name);
         tracing::info!("loading {}", path.display());
         let watch = Stopwatch::start();
@@ -578,20 +586,35 @@ impl Engine {
         let thread = std::thread::Builder::new().name("damselfly-alarm".into()).spawn(move || {
             let mut minute = 0;
             loop {
-                match weak.upgrade() {
-                    Some(engine) => engine.alarm(cron.as_ref(), &mut minute),
+                let may_be_due = match weak.upgrade() {
+                    Some(engine) => {
+                        engine.alarm(cron.as_ref(), &mut minute);
+                        cron.is_some() || engine.saves_by_time()
+                    }
                     None => return,
-                }
+                };
                 // Nobody keeps the engine alive while he sleeps.
                 let mut alarm = persistence.alarm.lock();
                 if alarm.stop {
                     return;
                 }
-                persistence.rang.wait_for(&mut alarm, Duration::from_secs(1));
+                if std::mem::take(&mut alarm.changed) {
+                    continue;
+                }
+                if may_be_due {
+                    persistence.rang.wait_for(&mut alarm, Duration::from_secs(1));
+                } else {
+                    persistence.rang.wait(&mut alarm);
+                }
             }
         });
         alarm.thread = Some(thread.map_err(|error| error.to_string())?);
         Ok(())
+    }
+
+    /// Whether time alone may make a save due, or the journal be written.
+    fn saves_by_time(&self) -> bool {
+        !self.settings().save_rules().is_empty() || self.settings().appendonly() || self.journal.is_on()
     }
 
     /// Saves if it is time.
@@ -725,6 +748,14 @@ impl Reach<'_, '_> {
             whole
         })
     }
+}
+
+/// The format that a file's name asks for.
+fn format_of(storage: &dyn Storage, name: &str) -> Result<&'static dyn Format, StorageError> {
+    persist::format_of(name).ok_or_else(|| {
+        let unsupported = std::io::ErrorKind::Unsupported;
+        StorageError::io(storage.path(name), std::io::Error::new(unsupported, "no such format here"))
+    })
 }
 
 /// The storage where something is to be loaded or journaled; `None` where neither is.
