@@ -1,11 +1,16 @@
 //! The server's process: flags, configuration, log, server.
 
+use damselfly::Damselfly;
 use damselfly::config::{Config, ConfigText};
+use damselfly::persist::make_directory;
+use damselfly::persist::storage::{Directory, Storage as _};
 use damselfly::process;
 use damselfly::server::{self, cli, logging};
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::{env, error, fs};
 
 #[global_allocator]
@@ -27,6 +32,8 @@ fn start() -> Result<(), Box<dyn error::Error>> {
     process::name_allocator("mimalloc");
     let options = match cli::parse(env::args_os())? {
         cli::Request::Run(options) => options,
+        cli::Request::Import(transfer) => return import(&transfer),
+        cli::Request::Export(transfer) => return export(&transfer),
         cli::Request::Print(text) => return Ok(io::stdout().write_all(text.as_bytes())?),
     };
     let file = match options.file.as_deref() {
@@ -50,6 +57,70 @@ fn use_small_pages() {
     if rustix::thread::disable_transparent_huge_pages(true).is_err() {
         // An old system, or one that allows no such call: memory is merely larger.
     }
+}
+
+/// Makes a snapshot of a file in Redis' format.
+fn import(transfer: &cli::Transfer) -> Result<(), Box<dyn error::Error>> {
+    let snapshot = transfer.directory.join(&transfer.name);
+    if let Some(there) = data_in(transfer)? {
+        return Err(format!("{} is there already, and would be overwritten", there.display()).into());
+    }
+    let (storage, name) = place_of(&transfer.file)?;
+    make_directory(&transfer.directory)?;
+    let db = opened(transfer)?;
+    let loaded = db.engine().import(&storage, &name)?;
+    db.save()?;
+    let expired = match loaded.expired {
+        0 => String::new(),
+        expired => format!("; {expired} had expired"),
+    };
+    let (keys, file) = (loaded.keys, transfer.file.display());
+    Ok(writeln!(io::stdout(), "imported {keys} keys from {file} to {}{expired}", snapshot.display())?)
+}
+
+/// Writes a snapshot to a file in Redis' format.
+fn export(transfer: &cli::Transfer) -> Result<(), Box<dyn error::Error>> {
+    let (storage, name) = place_of(&transfer.file)?;
+    let Some(from) = data_in(transfer)? else {
+        return Err(
+            format!("{}: there is no snapshot", transfer.directory.join(&transfer.name).display()).into()
+        );
+    };
+    let db = opened(transfer)?;
+    let mut keys = 0;
+    for number in 0..db.engine().databases() {
+        keys += db.select(number)?.dbsize()?;
+    }
+    let bytes = db.engine().export(Arc::new(storage), &name)?;
+    let (from, file) = (from.display(), transfer.file.display());
+    Ok(writeln!(io::stdout(), "exported {keys} keys from {from} to {file}: {bytes} bytes")?)
+}
+
+/// The snapshot, or where there is none a segment of the journal.
+fn data_in(transfer: &cli::Transfer) -> io::Result<Option<PathBuf>> {
+    let snapshot = transfer.directory.join(&transfer.name);
+    if fs::exists(&snapshot)? {
+        return Ok(Some(snapshot));
+    }
+    let names = Directory::new(&transfer.directory).list()?;
+    let segment = names.iter().find(|name| name.starts_with("journal.") && name.ends_with(".dfly"));
+    Ok(segment.map(|name| transfer.directory.join(name)))
+}
+
+/// What is saved in the directory, which is locked while it is used.
+fn opened(transfer: &cli::Transfer) -> Result<Damselfly, Box<dyn error::Error>> {
+    let directory = transfer.directory.to_str().ok_or("the directory's name is not UTF-8 text")?;
+    let config = Config::default().dir(directory).dbfilename(&*transfer.name).databases(transfer.databases);
+    let config = config.save("");
+    Ok(Damselfly::open(config)?)
+}
+
+/// The directory and the name of a file in Redis' format.
+fn place_of(file: &Path) -> Result<(Directory, String), Box<dyn error::Error>> {
+    let name = file.file_name().and_then(OsStr::to_str).filter(|name| name.ends_with(".rdb"));
+    let name = name.ok_or_else(|| format!("{}: the file's name has to end in .rdb", file.display()))?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((Directory::new(directory), name.to_owned()))
 }
 
 /// Goes to `dir`, which is absolute from then on.

@@ -11,14 +11,14 @@
 //! **Invariant:** nobody writes a file while he is inside a shard.
 
 use super::cron::Cron;
-use super::{Engine, Entered, Reach};
+use super::{Engine, Entered, Reach, memory};
 use crate::clock::Stopwatch;
 use crate::persist::storage::{Directory, Storage};
-use crate::persist::{self, About, Format, Loaded, Lock, Sink, StorageError, Target};
+use crate::persist::{self, About, Accessed, Accesses, Loaded, Lock, Sink, StorageError, Target};
 use crate::rdb::Corrupt;
-use crate::shard::Now;
 use crate::shard::cut::Item;
 use crate::shard::records::Record;
+use crate::shard::{Lfu, Measure, Now};
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -394,25 +394,59 @@ impl Engine {
     }
 
     fn save_in_turn(&self) -> Result<(), StorageError> {
-        let persistence = &self.persistence;
-        let storage = persistence.storage()?;
+        let storage = self.persistence.storage()?;
         let name = self.settings().dbfilename();
-        let format = format_of(&*storage, &name)?;
-        let mut sink = format.create(storage, &name)?;
+        let (bytes, dirty) = self.write_snapshot(storage, &name, true)?;
+        let mut figures = self.persistence.figures.lock();
+        figures.dirty = dirty;
+        figures.last_save = self.clock().now_ms() / 1000;
+        figures.saves += 1;
+        figures.bytes = bytes;
+        Ok(())
+    }
+
+    /// Writes a snapshot to a file anywhere, in the format that its name asks for, on this thread, which is inside no
+    /// shard; how long the file is. It is not the one that is loaded at start: what changed since that one was saved has
+    /// still to be.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn export(&self, storage: Arc<dyn Storage>, name: &str) -> Result<u64, StorageError> {
+        let _turn = self.persistence.turn().ok_or(StorageError::Running)?;
+        self.write_snapshot(storage, name, false).map(|(bytes, _)| bytes)
+    }
+
+    /// Writes a snapshot, ours or one that goes elsewhere; how long it is, and how many changes there were in its moment.
+    fn write_snapshot(
+        &self,
+        storage: Arc<dyn Storage>,
+        name: &str,
+        is_ours: bool,
+    ) -> Result<(u64, u64), StorageError> {
+        let persistence = &self.persistence;
+        let mut sink = persist::format_of(name).create(storage, name)?;
         // Not in the moment itself: whoever changes functions holds them while he enters the shards.
         let functions = self.functions_to_save();
         let (sender, receiver) = mpsc::channel();
-        let at_ms = persistence.next_cut(self.clock().now_ms());
-        let journals = self.settings().appendonly();
+        // What goes elsewhere is no snapshot that a journal follows.
+        let journals = is_ours && self.settings().appendonly();
+        let at_ms = if is_ours { persistence.next_cut(self.clock().now_ms()) } else { self.clock().now_ms() };
+        let mut about = About { at_ms, functions, accesses: self.accesses(), ..About::default() };
+        about.databases.resize(self.databases(), (0, 0));
         let mut prepared = if journals { Some(self.journal.prepare(at_ms)?) } else { None };
         let (first, dirty) = Reach::outside(self).with_all(0, |entered| {
-            let (mut dirty, mut keys) = (0, 0);
+            let mut dirty = 0;
             for shard in entered.shards() {
                 shard.is_journaled |= journals;
                 shard.begin_cut(&sender);
                 dirty += shard.stats.dirty;
-                keys += (0..self.databases()).map(|db| shard.len(db) as u64).sum::<u64>();
+                for (db, (keys, with_deadline)) in about.databases.iter_mut().enumerate() {
+                    *keys += shard.len(db) as u64;
+                    *with_deadline += shard.with_deadline(db) as u64;
+                    about.field_deadlines |= shard.with_field_deadlines(db) > 0;
+                }
             }
+            let keys = about.databases.iter().map(|(keys, _)| keys).sum();
             persistence.keys_saved.store(0, Relaxed);
             persistence.keys_total.store(keys, Relaxed);
             persistence.on_cut.lock().iter().for_each(|call| call(entered));
@@ -426,29 +460,26 @@ impl Engine {
             self.tell_functions();
         }
         drop(sender);
-        let result = self.write_cuts(&mut *sink, &receiver);
+        let result = sink.begin(&about).and_then(|()| self.write_cuts(&mut *sink, &receiver));
         persistence.keys_saved.store(0, Relaxed);
         persistence.keys_total.store(0, Relaxed);
         if let Err(error) = result {
             self.doors().iter().for_each(|door| door.enter().drop_cut());
             return Err(error);
         }
-        let bytes = sink.finish(&About { at_ms, functions })?;
-        if first.is_some() && !self.settings().appendonly() {
-            // It was turned off in the meantime.
-            self.listen(false);
+        let bytes = sink.finish(&about)?;
+        if is_ours {
+            if first.is_some() && !self.settings().appendonly() {
+                // It was turned off in the meantime.
+                self.listen(false);
+            }
+            if let Err(error) = self.journal.remove_before(first.unwrap_or(u64::MAX))
+                && !matches!(error, StorageError::NoDirectory)
+            {
+                tracing::error!("old segments of the journal stay: {error}");
+            }
         }
-        if let Err(error) = self.journal.remove_before(first.unwrap_or(u64::MAX))
-            && !matches!(error, StorageError::NoDirectory)
-        {
-            tracing::error!("old segments of the journal stay: {error}");
-        }
-        let mut figures = persistence.figures.lock();
-        figures.dirty = dirty;
-        figures.last_save = self.clock().now_ms() / 1000;
-        figures.saves += 1;
-        figures.bytes = bytes;
-        Ok(())
+        Ok((bytes, dirty))
     }
 
     fn write_cuts(&self, sink: &mut dyn Sink, receiver: &mpsc::Receiver<Item>) -> Result<(), StorageError> {
@@ -474,6 +505,14 @@ impl Engine {
             }
         }
         receiver.iter().try_for_each(&mut take)
+    }
+
+    fn accesses(&self) -> Accesses {
+        match memory::eviction(self.settings()) {
+            Some(how) if how.measure == Measure::Lfu => Accesses::Count,
+            Some(how) if how.measure == Measure::Lru => Accesses::Last,
+            _ => Accesses::Unused,
+        }
     }
 
     fn functions_to_save(&self) -> Vec<u8> {
@@ -525,16 +564,36 @@ impl Engine {
     }
 
     fn load_at(&self, merge: bool, now_ms: Option<u64>) -> Result<Loaded, StorageError> {
+        let storage = self.persistence.storage()?;
+        let loaded = self.read_snapshot(&*storage, &self.settings().dbfilename(), merge, now_ms)?;
+        let dirty = self.totals().dirty;
+        let mut figures = self.persistence.figures.lock();
+        (figures.loaded, figures.dirty) = (loaded, dirty);
+        Ok(loaded)
+    }
+
+    /// Loads a file from anywhere, of the format that its name asks for. Its keys must not exist, and no journal is told.
+    ///
+    /// # Errors
+    /// [`StorageError`], which names the file and the place in it; a part of it may be loaded then.
+    pub fn import(&self, storage: &dyn Storage, name: &str) -> Result<Loaded, StorageError> {
+        self.read_snapshot(storage, name, false, None)
+    }
+
+    fn read_snapshot(
+        &self,
+        storage: &dyn Storage,
+        name: &str,
+        merge: bool,
+        now_ms: Option<u64>,
+    ) -> Result<Loaded, StorageError> {
         let persistence = &self.persistence;
-        let storage = persistence.storage()?;
-        let name = self.settings().dbfilename();
-        let format = format_of(&*storage, &name)?;
-        let path = storage.path(&name);
+        let path = storage.path(name);
         tracing::info!("loading {}", path.display());
         let watch = Stopwatch::start();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(LOADERS_MAX);
         let target = Into { engine: self, merge, now_ms, told: AtomicU64::new(0) };
-        let result = format.load(&*storage, &name, &target, threads);
+        let result = persist::format_of(name).load(storage, name, &target, threads);
         persistence.loading_bytes.store(0, Relaxed);
         persistence.loaded_bytes.store(0, Relaxed);
         let loaded = result?;
@@ -547,9 +606,6 @@ impl Engine {
             watch.elapsed(),
             loaded.expired
         );
-        let dirty = self.totals().dirty;
-        let mut figures = persistence.figures.lock();
-        (figures.loaded, figures.dirty) = (loaded, dirty);
         Ok(loaded)
     }
 
@@ -662,11 +718,12 @@ struct Into<'e> {
 }
 
 impl Target for Into<'_> {
-    fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, Corrupt> {
+    fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, (usize, Corrupt)> {
         let engine = self.engine;
         let db = usize::try_from(db).ok().filter(|db| *db < engine.databases());
-        let db =
-            db.ok_or(Corrupt { what: "the setting 'databases' leaves room for its database", offset: 0 })?;
+        const NO_ROOM: Corrupt =
+            Corrupt { what: "the setting 'databases' leaves room for its database", offset: 0 };
+        let db = db.ok_or((0, NO_ROOM))?;
         let mut routed: Vec<(usize, usize)> = records
             .iter()
             .enumerate()
@@ -679,15 +736,25 @@ impl Target for Into<'_> {
             let Some(&(index, _)) = of_shard.first() else { continue };
             let mut shard = engine.door(index).enter();
             let mut keyspace = shard.keyspace(db, Now::At(now_ms));
-            for record in of_shard.iter().filter_map(|(_, at)| records.get(*at)) {
+            for (at, record) in of_shard.iter().filter_map(|(_, at)| Some((*at, records.get(*at)?))) {
                 let (_, key) = engine.router().route(record.key);
                 if self.merge {
                     keyspace.delete(key);
                 }
-                expired += u64::from(!keyspace.load(key, record)?);
+                expired += u64::from(!keyspace.load(key, record).map_err(|error| (at, error))?);
             }
         }
         Ok(expired)
+    }
+
+    fn mark(&self, accessed: Accessed) -> u32 {
+        let now_ms = self.engine.clock().now_ms();
+        let counts = self.engine.accesses() == Accesses::Count;
+        match accessed {
+            Accessed { frequency: Some(frequency), .. } if counts => Lfu::mark(now_ms, frequency),
+            _ if counts => Lfu::new_mark(now_ms),
+            Accessed { idle_seconds, .. } => (now_ms / 1000).wrapping_sub(idle_seconds.unwrap_or(0)) as u32,
+        }
     }
 
     fn functions(&self, dump: &[u8]) -> Result<(), String> {
@@ -748,14 +815,6 @@ impl Reach<'_, '_> {
             whole
         })
     }
-}
-
-/// The format that a file's name asks for.
-fn format_of(storage: &dyn Storage, name: &str) -> Result<&'static dyn Format, StorageError> {
-    persist::format_of(name).ok_or_else(|| {
-        let unsupported = std::io::ErrorKind::Unsupported;
-        StorageError::io(storage.path(name), std::io::Error::new(unsupported, "no such format here"))
-    })
 }
 
 /// The storage where something is to be loaded or journaled; `None` where neither is.

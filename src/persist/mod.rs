@@ -9,6 +9,7 @@
 mod error;
 pub mod journal;
 mod lock;
+pub mod rdb;
 pub mod snapshot;
 pub mod storage;
 
@@ -45,6 +46,15 @@ pub trait Format: Debug + Send + Sync {
 
 /// A snapshot that is written. Dropped before it is finished, it leaves the file that has its name alone.
 pub trait Sink: Debug + Send {
+    /// Is told what the snapshot is going to hold, before it is given any of it.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    fn begin(&mut self, about: &About) -> Result<(), StorageError> {
+        let _ = about;
+        Ok(())
+    }
+
     /// Writes records.
     ///
     /// # Errors
@@ -65,6 +75,33 @@ pub struct About {
     pub at_ms: u64,
     /// Libraries of functions, as `FUNCTION DUMP` gives them; empty for none.
     pub functions: Vec<u8>,
+    /// Keys of each database, and how many of them have a deadline.
+    pub databases: Vec<(u64, u64)>,
+    /// Whether fields of hashes have deadlines.
+    pub field_deadlines: bool,
+    /// What the records note of accesses.
+    pub accesses: Accesses,
+}
+
+/// What is noted of accesses to keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accesses {
+    /// When the last one was, which nobody asks for.
+    #[default]
+    Unused,
+    /// When the last one was.
+    Last,
+    /// How many there were.
+    Count,
+}
+
+/// What a file says of accesses to a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accessed {
+    /// Seconds since the last one.
+    pub idle_seconds: Option<u64>,
+    /// The counter of their frequency.
+    pub frequency: Option<u8>,
 }
 
 /// What is loaded into.
@@ -72,8 +109,11 @@ pub trait Target: Sync {
     /// Takes records of a database; how many of them were left out because their deadline had passed.
     ///
     /// # Errors
-    /// [`Corrupt`] where one is none.
-    fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, Corrupt>;
+    /// [`Corrupt`] where one is none, and which of them.
+    fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, (usize, Corrupt)>;
+
+    /// What a record notes of accesses ([`Record::idle`]) that a file tells so.
+    fn mark(&self, accessed: Accessed) -> u32;
 
     /// Takes libraries of functions.
     ///
@@ -98,9 +138,8 @@ pub struct Loaded {
     pub at_ms: u64,
 }
 
-/// The format that a file's name asks for. What ends in `.rdb` is Redis', which is refused while there is no such
-/// format here.
+/// The format that a file's name asks for: Redis' where it ends in `.rdb`, ours otherwise.
 #[must_use]
-pub fn format_of(name: &str) -> Option<&'static dyn Format> {
-    if name.ends_with(".rdb") { None } else { Some(&snapshot::Native) }
+pub fn format_of(name: &str) -> &'static dyn Format {
+    if name.ends_with(".rdb") { &rdb::Rdb } else { &snapshot::Native }
 }

@@ -8,6 +8,8 @@
 //! [`decode`] hands the parts of a value (members, pairs, nodes) to whoever builds it, so that nothing here knows how
 //! values are stored, and nothing is held twice. [`encode`] takes the parts from whoever has them.
 //!
+//! [`unfold`] finds where a value ends in a stream of them.
+//!
 //! This room knows no files, no keys and no commands. **Invariant:** whatever the bytes are, reading them ends, in
 //! time and memory that their number bounds ([`Limits`]), in a value that is whole or in an error.
 
@@ -17,6 +19,7 @@ pub mod encode;
 mod lzf;
 mod read;
 pub mod stream;
+pub mod unfold;
 mod write;
 mod ziplist;
 

@@ -8,14 +8,32 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 
 /// What a command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     /// Run a server.
     Run(Options),
+    /// Load a file of Redis' and save what it holds.
+    Import(Transfer),
+    /// Load what was saved and write it to a file of Redis'.
+    Export(Transfer),
     /// Print this and be done: help, or the version.
     Print(String),
+}
+
+/// From where to where data is moved.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The file in Redis' format.
+    pub file: PathBuf,
+    /// The directory of ours.
+    pub directory: PathBuf,
+    /// The snapshot's name in it.
+    pub name: String,
+    /// How many databases there are.
+    pub databases: u32,
 }
 
 /// What to run a server with.
@@ -46,6 +64,12 @@ impl std::error::Error for CliError {}
 /// # Errors
 /// An unknown flag, a flag without a value, more than one file.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, CliError> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(transfer) =
+        args.get(1).and_then(|word| transfers().into_iter().find(|of| word == of.get_name()))
+    {
+        return transferred(transfer, args);
+    }
     let matches = match command().try_get_matches_from(joined(args)) {
         Ok(matches) => matches,
         Err(error) => return refused(&error),
@@ -62,6 +86,72 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, CliErr
         flags: flags.into_iter().map(|(_, name, text)| (name, text)).collect(),
         check: matches.get_flag("check-config"),
     }))
+}
+
+/// The subcommands that move data in and out.
+fn transfers() -> [Command; 2] {
+    let file = |help: &'static str| {
+        Arg::new("FILE").required(true).value_parser(clap::value_parser!(PathBuf)).help(help)
+    };
+    let of = |name: &'static str, about: &'static str| {
+        Command::new(name)
+            .bin_name(format!("damselfly {name}"))
+            .about(about)
+            .term_width(0)
+            .arg(
+                Arg::new("dir")
+                    .long("dir")
+                    .value_name("DIR")
+                    .required(true)
+                    .value_parser(clap::value_parser!(PathBuf))
+                    .help("Directory of the snapshot"),
+            )
+            .arg(
+                Arg::new("dbfilename")
+                    .long("dbfilename")
+                    .value_name("NAME")
+                    .default_value("dump.dfly")
+                    .help("Name of the snapshot"),
+            )
+            .arg(
+                Arg::new("databases")
+                    .long("databases")
+                    .value_name("N")
+                    .default_value("16")
+                    .value_parser(clap::value_parser!(u32).range(1..))
+                    .help("How many databases there may be"),
+            )
+    };
+    [
+        of("import", "Makes a snapshot of a file in Redis' format (RDB).").arg(file("The file")),
+        of("export", "Writes a snapshot to a file in Redis' format (RDB).")
+            .arg(file("The file, whose name ends in .rdb; one that is there is replaced")),
+    ]
+}
+
+fn transferred(command: Command, args: Vec<OsString>) -> Result<Request, CliError> {
+    let is_import = command.get_name() == "import";
+    let mut matches = match command.try_get_matches_from(args.into_iter().skip(1)) {
+        Ok(matches) => matches,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp) => {
+            return Ok(Request::Print(error.to_string()));
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let words = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let line = words.collect::<Vec<_>>().join(" ");
+            return Err(CliError(line.trim_start_matches("error: ").to_owned()));
+        }
+    };
+    let mut path = |name: &str| matches.remove_one::<PathBuf>(name).unwrap_or_default();
+    let (file, directory) = (path("FILE"), path("dir"));
+    let transfer = Transfer {
+        file,
+        directory,
+        name: matches.remove_one("dbfilename").unwrap_or_default(),
+        databases: matches.remove_one("databases").unwrap_or_default(),
+    };
+    Ok(if is_import { Request::Import(transfer) } else { Request::Export(transfer) })
 }
 
 /// Redis takes the words up to the next flag as one value (`--bind 127.0.0.1 -::1 --port 7000`); so do we, for settings
@@ -95,7 +185,10 @@ fn command() -> Command {
     let mut command = Command::new("damselfly")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A cache server that speaks Redis' protocol.")
-        .override_usage("damselfly [FILE] [--SETTING VALUE]...")
+        .override_usage(
+            "damselfly [FILE] [--SETTING VALUE]...\n       damselfly import FILE.rdb --dir DIR\n       \
+             damselfly export --dir DIR FILE.rdb",
+        )
         .after_help(
             "Every setting can also be a line of FILE ('port 7000') or a variable (DAMSELFLY_PORT=7000).\n\
              A flag wins over a variable, a variable over the file. SIZE is bytes, or 1kb, 1mb, 1gb.",
@@ -230,6 +323,25 @@ mod tests {
             }
         }
         assert!(matches!(run(&["--check-config"]), Ok(Request::Run(Options { check: true, .. }))));
+    }
+
+    #[test]
+    fn data_is_moved_in_and_out() {
+        let transfer = || Transfer {
+            file: "a.rdb".into(),
+            directory: "there".into(),
+            name: "dump.dfly".to_owned(),
+            databases: 16,
+        };
+        assert_eq!(run(&["import", "a.rdb", "--dir", "there"]), Ok(Request::Import(transfer())));
+        assert_eq!(run(&["export", "--dir", "there", "a.rdb"]), Ok(Request::Export(transfer())));
+        let other = Transfer { name: "x".to_owned(), databases: 99, ..transfer() };
+        let line = ["import", "a.rdb", "--dir=there", "--dbfilename", "x", "--databases", "99"];
+        assert_eq!(run(&line), Ok(Request::Import(other)));
+        let error = run(&["import", "a.rdb"]).expect_err("no directory");
+        assert!(error.contains("--dir") && !error.contains('\n'), "{error}");
+        assert!(matches!(run(&["export", "--help"]), Ok(Request::Print(help)) if help.contains("--dir")));
+        transfers().into_iter().for_each(Command::debug_assert);
     }
 
     #[test]

@@ -56,8 +56,15 @@ impl Lfu {
     }
 
     /// The mark of a new key.
-    pub(super) fn new_mark(now_ms: u64) -> u32 {
+    #[must_use]
+    pub fn new_mark(now_ms: u64) -> u32 {
         Self::minutes(now_ms) << 8 | LFU_INIT
+    }
+
+    /// The mark of a key whose counter is known.
+    #[must_use]
+    pub fn mark(now_ms: u64, counter: u8) -> u32 {
+        Self::minutes(now_ms) << 8 | u32::from(counter)
     }
 
     /// The counter as it is now, for the time that has passed.

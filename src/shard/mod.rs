@@ -219,6 +219,12 @@ impl Shard {
         self.dbs[db].with_deadline()
     }
 
+    /// Hashes of a database whose fields have deadlines.
+    #[must_use]
+    pub fn with_field_deadlines(&self, db: usize) -> usize {
+        self.dbs[db].with_field_deadlines()
+    }
+
     /// Bytes that keys and values take. O(databases).
     #[inline]
     #[must_use]

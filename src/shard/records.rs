@@ -14,6 +14,7 @@
 //! **Invariant:** whatever the bytes are, reading them ends in records or in an error; nothing is reserved by a length
 //! that the bytes do not have.
 
+use super::cut::Chunk;
 use super::db::{NewValue, Object};
 use super::entry::{Head, IDLE_MASK, INLINE_BYTES_MAX, Kind};
 use super::keyspace::{Key, Keyspace, Value};
@@ -78,13 +79,21 @@ pub struct Record<'a> {
 pub struct Records<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The last record's value, where it stands apart; empty otherwise.
+    tail: &'a [u8],
 }
 
 impl<'a> Records<'a> {
     /// Reads records from `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, tail: &[] }
+    }
+
+    /// Reads the records of a chunk.
+    #[must_use]
+    pub fn of(chunk: &'a Chunk) -> Self {
+        Self { bytes: &chunk.bytes, at: 0, tail: &chunk.tail }
     }
 
     /// Where the next record begins.
@@ -113,7 +122,9 @@ impl<'a> Records<'a> {
         let expires_at_ms =
             if first & HAS_DEADLINE == 0 { None } else { Some(u64::from_le_bytes(self.array()?)) };
         let (key_len, value_len) = (self.varint()?, self.varint()?);
-        let (key, value) = (self.take(key_len)?, self.take(value_len)?);
+        let key = self.take(key_len)?;
+        let is_apart = self.at == self.bytes.len() && value_len == self.tail.len() as u64;
+        let value = if is_apart { self.tail } else { self.take(value_len)? };
         Ok(Some(Record { form, idle: u32::from_le_bytes([i0, i1, i2, 0]), expires_at_ms, key, value }))
     }
 

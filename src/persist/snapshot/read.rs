@@ -190,7 +190,7 @@ impl Work<'_> {
             batch.extend(record);
             if batch.len() >= BATCH || record.is_none() {
                 let expired = self.target.records(place.db, &batch);
-                let expired = expired.map_err(|error| corrupt(at, error.what))?;
+                let expired = expired.map_err(|(_, error)| corrupt(at, error.what))?;
                 found += batch.len() as u64;
                 self.keys.fetch_add(batch.len() as u64 - expired.min(batch.len() as u64), Ordering::Relaxed);
                 self.expired.fetch_add(expired, Ordering::Relaxed);

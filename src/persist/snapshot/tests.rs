@@ -1,8 +1,8 @@
 //! Tests of the file: what is written is read, and whatever is damaged is refused.
 
 use super::*;
-use crate::persist::About;
 use crate::persist::storage::{Fault, Faulty, Memory};
+use crate::persist::{About, Accessed};
 use crate::rdb::Corrupt;
 use crate::shard::cut::{Chunk, Item};
 use crate::shard::records::Record;
@@ -20,12 +20,15 @@ type Values = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
 struct Collected(Mutex<Values>, Mutex<Vec<u8>>);
 
 impl Target for Collected {
-    fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, Corrupt> {
+    fn records(&self, db: u32, records: &[Record<'_>]) -> Result<u64, (usize, Corrupt)> {
         let mut all = self.0.lock();
         for record in records {
             all.insert((db, record.key.to_vec()), record.value.to_vec());
         }
         Ok(0)
+    }
+    fn mark(&self, _: Accessed) -> u32 {
+        0
     }
     fn functions(&self, dump: &[u8]) -> Result<(), String> {
         *self.1.lock() = dump.to_vec();
@@ -73,7 +76,7 @@ fn chunks(shard: &mut Shard, mut between: impl FnMut(&mut Shard, usize)) -> Vec<
 fn write(storage: Arc<dyn Storage>, chunks: &[Chunk]) -> Result<u64, StorageError> {
     let mut sink = Native.create(storage, "dump.dfly")?;
     chunks.iter().try_for_each(|chunk| sink.chunk(chunk))?;
-    sink.finish(&About { at_ms: 77, functions: b"library".to_vec() })
+    sink.finish(&About { at_ms: 77, functions: b"library".to_vec(), ..About::default() })
 }
 
 fn small() -> Vec<Chunk> {
