@@ -58,6 +58,14 @@ impl Clock {
         self.last_ms.load(Ordering::Relaxed)
     }
 
+    /// The Unix ms at which at least `ms` have gone by. A clock that follows the system has cut its reading down to a
+    /// millisecond, and a wait that began within that one must not end before its time.
+    #[inline]
+    #[must_use]
+    pub fn deadline_ms(&self, ms: u64) -> u64 {
+        self.now_ms().saturating_add(ms).saturating_add(u64::from(!self.is_manual()))
+    }
+
     /// The time now in Unix microseconds, as `TIME` shows it.
     #[must_use]
     pub fn now_us(&self) -> u64 {
@@ -115,5 +123,14 @@ mod tests {
         assert_eq!(clock.now_ms(), 1_000);
         clock.advance(Duration::from_millis(1_500));
         assert_eq!((clock.now_ms(), clock.now_us()), (2_500, 2_500_000));
+    }
+
+    #[test]
+    fn a_deadline_is_never_early() {
+        assert_eq!(Clock::manual(1_000).deadline_ms(30), 1_030);
+        assert_eq!(Clock::manual(1_000).deadline_ms(u64::MAX), u64::MAX);
+        let clock = Clock::system();
+        let before = system_us();
+        assert!(clock.deadline_ms(30) * 1000 >= before + 30_000);
     }
 }

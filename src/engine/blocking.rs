@@ -250,7 +250,7 @@ impl Engine {
                 .chain(wait.op.other_keys())
                 .map(|key| self.router().route(key).0)
                 .collect(),
-            deadline_ms: wait.timeout_ms.map(|ms| entered.now_ms().saturating_add(ms)),
+            deadline_ms: wait.timeout_ms.map(|ms| self.clock().deadline_ms(ms)),
             keys: wait.keys,
             op: wait.op,
             argv: argv.iter().map(|arg| Box::from(*arg)).collect(),
