@@ -13,6 +13,7 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 pub mod error;
+pub mod geo;
 pub mod hash;
 pub mod info;
 pub mod introspect;

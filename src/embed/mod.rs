@@ -20,6 +20,7 @@ mod bitmap;
 mod blocking;
 mod dump;
 mod error;
+mod geo;
 mod hash;
 mod inside;
 mod keys;
@@ -43,6 +44,7 @@ pub use bitmap::{BitOp, BitUnit, Bitfield, IntWidth, Overflow};
 pub use blocking::Blocking;
 pub use dump::RestoreOptions;
 pub use error::{Error, OpenError, Result};
+pub use geo::{GeoMatch, GeoSearch};
 pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
@@ -61,6 +63,7 @@ pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 pub use zset::{AddOptions, Extreme, Scored, Stretch, Weighing, ZSet, ZSetScan};
 
 pub use crate::shard::Type;
+pub use crate::value::geo::{Order as GeoOrder, Point as GeoPoint, Unit as GeoUnit};
 pub use crate::value::zset::Aggregate;
 pub use bytes::Bytes;
 

@@ -9,6 +9,7 @@
 
 pub mod bits;
 pub mod dict;
+pub mod geo;
 pub mod hash;
 pub mod lcs;
 pub mod list;

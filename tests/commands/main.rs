@@ -7,6 +7,7 @@ mod acl;
 mod bitmap;
 mod connection;
 mod dump;
+mod geo;
 mod hash;
 mod keys;
 mod latency;

@@ -1,6 +1,7 @@
 //! Commands made from the command table.
 
 mod bitmap;
+mod geo;
 mod random;
 mod stream;
 mod syntax;
@@ -168,6 +169,9 @@ impl Made {
             // Its `numfields` counts pairs.
             argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
         }
+        if self.command.group == Group::Geo {
+            geo::fit(&mut argv, random);
+        }
         if self.command.group == Group::SortedSet {
             zset::fit(&mut argv, random);
         }
@@ -299,6 +303,11 @@ fn fill(nodes: &[Node], group: Group, argv: &mut Argv, random: &mut Random) {
 fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
     if group == Group::Stream
         && let Some(argument) = stream::argument(name, random)
+    {
+        return argument;
+    }
+    if group == Group::Geo
+        && let Some(argument) = geo::argument(name, random)
     {
         return argument;
     }
