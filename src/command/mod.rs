@@ -15,6 +15,7 @@ pub mod dump;
 pub mod error;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod info;
 pub mod introspect;
 pub mod keys;

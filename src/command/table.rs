@@ -22,6 +22,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::stream::COMMANDS,
     super::bitmap::COMMANDS,
     super::geo::COMMANDS,
+    super::hyperloglog::COMMANDS,
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
@@ -301,6 +302,8 @@ pub enum Group {
     Bitmap,
     /// Points of the earth.
     Geo,
+    /// HyperLogLogs.
+    HyperLogLog,
     /// Transactions.
     Transactions,
     /// Publishing and subscribing.
@@ -327,6 +330,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Geo => "geo",
+            Group::HyperLogLog => "hyperloglog",
             Group::Transactions => "transactions",
             Group::PubSub => "pubsub",
             Group::Scripting => "scripting",

@@ -22,6 +22,7 @@ mod dump;
 mod error;
 mod geo;
 mod hash;
+mod hyperloglog;
 mod inside;
 mod keys;
 mod list;

@@ -11,6 +11,7 @@ pub mod bits;
 pub mod dict;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod lcs;
 pub mod list;
 pub mod listpack;

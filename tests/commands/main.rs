@@ -9,6 +9,7 @@ mod connection;
 mod dump;
 mod geo;
 mod hash;
+mod hyperloglog;
 mod keys;
 mod latency;
 mod list;

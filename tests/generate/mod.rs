@@ -2,6 +2,7 @@
 
 mod bitmap;
 mod geo;
+mod hyperloglog;
 mod random;
 mod stream;
 mod syntax;
@@ -45,6 +46,7 @@ const LEFT_OUT: &[&str] = &[
     "MODULE",
     "MONITOR",
     "MULTI",
+    "PFSELFTEST",
     "PSUBSCRIBE",
     "PSYNC",
     "PUNSUBSCRIBE",
@@ -160,6 +162,8 @@ impl Made {
         let first = argv.len();
         if self.command.group == Group::Bitmap {
             argv.extend(bitmap::arguments(self.command.name, random));
+        } else if self.command.group == Group::HyperLogLog {
+            argv.extend(hyperloglog::arguments(self.command.name, random));
         } else {
             fill(&self.syntax, self.command.group, &mut argv, random);
         }

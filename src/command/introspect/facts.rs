@@ -22,12 +22,14 @@ const KEY_USES: ByName = &[
     ),
     (
         "RW insert",
-        "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd xgroup|create xgroup|createconsumer",
+        "append hsetex hsetnx linsert lpush lpushx pfadd rpush rpushx sadd xgroup|create xgroup|createconsumer",
     ),
     (
         "RW access update",
         "decr decrby eval evalsha fcall getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
     ),
+    ("RW access", "pfcount pfdebug"),
+    ("RW access insert, RO access", "pfmerge"),
     ("RW access update variable_flags", "bitfield set"),
     (
         "RW access delete",
@@ -65,6 +67,10 @@ const KEY_NOTES: &[(&str, &[&str])] = &[
     ("fcall_ro", &[WORST_READ]),
     ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
+    (
+        "pfcount",
+        &["RW because it may change the internal representation of the key, and propagate to replicas"],
+    ),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
     ("xadd", &["UPDATE instead of INSERT because of the optional trimming feature"]),
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
@@ -155,7 +161,7 @@ pub(super) const CATEGORY_ORDER: &[&str] = &[
 ];
 
 /// Commands for the server's own use. The rule: none is.
-const SYSTEM: &str = "debug";
+const SYSTEM: &str = "debug pfdebug pfselftest";
 
 /// Commands that have something better: since when, and what.
 const DEPRECATED: &[(&str, &str, &str)] = &[
@@ -546,6 +552,7 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::Stream => Some("@stream"),
         Group::Bitmap => Some("@bitmap"),
         Group::Geo => Some("@geo"),
+        Group::HyperLogLog => Some("@hyperloglog"),
         Group::Transactions => Some("@transaction"),
         Group::Scripting => Some("@scripting"),
         Group::Connection => Some("@connection"),
