@@ -17,6 +17,23 @@ pub fn format_double(value: f64) -> String {
     DoubleBuffer::new().format(value).to_owned()
 }
 
+/// A floating point number as Redis prints a `long double`: up to 17 decimals, without zeros at the end.
+///
+/// ```
+/// assert_eq!(damselfly::double::format_long(37.5), "37.5");
+/// assert_eq!(damselfly::double::format_long(13.361389338970184), "13.36138933897018433");
+/// assert_eq!(damselfly::double::format_long(-0.0), "0");
+/// ```
+#[must_use]
+pub fn format_long(value: f64) -> String {
+    if !value.is_finite() {
+        return format_double(value);
+    }
+    let text = format!("{value:.17}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
 /// A number's text on the stack: room for the longest that [`format_double`] prints (25 bytes: a sign, 17 digits,
 /// 7 zeros), and for its digits before they are laid out.
 #[derive(Debug)]

@@ -57,6 +57,13 @@ pub trait Sink {
     fn push(&mut self, len: usize);
     /// A floating point number (a string in RESP2).
     fn double(&mut self, value: f64);
+    /// A floating point number and how it is written, where Redis has a `long double` (a string in RESP2).
+    fn long_double(&mut self, value: f64, text: &str) {
+        match self.protocol() {
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp3 => self.double(value),
+        }
+    }
     /// A boolean (`1` or `0` in RESP2).
     fn boolean(&mut self, value: bool);
     /// An integer of any size (a string in RESP2).

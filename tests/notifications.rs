@@ -83,6 +83,29 @@ fn check(classes: &str, script: &str, wanted: &str) {
 }
 
 #[test]
+fn points_and_hyperloglogs_tell_what_is_done_to_them() {
+    check(
+        "EAn",
+        "GEOADD g 13.361389 38.115556 a 15.087269 37.502669 b
+        GEOADD g 13.361389 38.115556 a
+        GEOSEARCHSTORE d g FROMLONLAT 15 37 BYRADIUS 200 km
+        GEOSEARCHSTORE d g FROMLONLAT 0 0 BYRADIUS 200 km
+        GEORADIUS g 15 37 200 km STORE d
+        GEORADIUS none 15 37 200 km STOREDIST d
+        GEORADIUS none 15 37 200 km STOREDIST d
+        PFADD h
+        PFADD h a
+        PFADD h a
+        PFCOUNT h
+        PFDEBUG TODENSE h
+        PFMERGE i h
+        PFMERGE i",
+        "0 new g, 0 zadd g, 0 new d, 0 geosearchstore d, 0 del d, 0 new d, 0 georadiusstore d, 0 del d, \
+         0 new h, 0 pfadd h, 0 pfadd h, 0 new i, 0 pfadd i, 0 pfadd i",
+    );
+}
+
+#[test]
 fn strings_tell_what_is_done_to_them() {
     check(
         "EAn",

@@ -71,6 +71,8 @@ fn arity_covers_the_key_positions() {
         let reaches = match command.keys {
             Keys::None | Keys::Streams => continue,
             Keys::At(at) | Keys::Counted(at) | Keys::FirstAndCounted(at) => at,
+            // What is stored need not be.
+            Keys::FirstAndStored(_) => 1,
             Keys::Range { first, last, .. } => first.max(usize::try_from(last).unwrap_or(0)),
         };
         assert!(reaches >= name_words, "{}: a key where the name stands", entry.full_name);
@@ -269,6 +271,10 @@ const SHARED: &[(&str, &str)] = &[
     ("expireat", "pexpireat"),
     ("expiretime", "pexpiretime"),
     ("ttl", "pttl"),
+    ("georadius", "geosearch"),
+    ("georadius_ro", "geosearch"),
+    ("georadiusbymember", "geosearch"),
+    ("georadiusbymember_ro", "geosearch"),
     ("substr", "getrange"),
     ("setex", SET_WITH),
     ("psetex", SET_WITH),

@@ -21,6 +21,8 @@ pub const FAMILIES: &[&[Command]] = &[
     super::zset::COMMANDS,
     super::stream::COMMANDS,
     super::bitmap::COMMANDS,
+    super::geo::COMMANDS,
+    super::hyperloglog::COMMANDS,
     super::sort::COMMANDS,
     super::dump::COMMANDS,
     super::transaction::COMMANDS,
@@ -174,6 +176,8 @@ pub enum Keys {
     Counted(usize),
     /// One key behind the name, a number at this position, then that many keys more.
     FirstAndCounted(usize),
+    /// One key behind the name, and the one behind the last `STORE` or `STOREDIST` from this position on.
+    FirstAndStored(usize),
     /// The first half of what stands behind the word `STREAMS`, as `XREAD` has it.
     Streams,
 }
@@ -189,7 +193,7 @@ impl Keys {
     /// The positions of the keys in `argv`; empty where the arguments do not fit (the handler will say why).
     pub fn positions(self, argv: &[&[u8]]) -> impl Iterator<Item = usize> + use<> {
         let argc = argv.len();
-        let front = matches!(self, Keys::FirstAndCounted(_)).then_some(1);
+        let front = matches!(self, Keys::FirstAndCounted(_) | Keys::FirstAndStored(_)).then_some(1);
         let (first, end, step) = match self {
             Keys::None => (1, 1, 1),
             Keys::At(at) => (at, at + 1, 1),
@@ -205,6 +209,10 @@ impl Keys {
                 let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
                 let count = usize::try_from(count).unwrap_or(0).min(argc.saturating_sub(at + 1));
                 (at + 1, at + 1 + count, 1)
+            }
+            Keys::FirstAndStored(from) => {
+                let at = stored_at(argv, from).unwrap_or(argc);
+                (at, at + 1, 1)
             }
             Keys::Streams => {
                 let first = streams_at(argv).unwrap_or(argc);
@@ -237,6 +245,20 @@ pub fn streams_at(argv: &[&[u8]]) -> Option<usize> {
         };
     }
     None
+}
+
+/// Where the key stands that `GEORADIUS` stores its result in: behind the last `STORE` or `STOREDIST`.
+fn stored_at(argv: &[&[u8]], from: usize) -> Option<usize> {
+    let (mut at, mut found) = (from, None);
+    while at + 1 < argv.len() {
+        let word = argv.get(at)?;
+        if word.eq_ignore_ascii_case(b"STORE") || word.eq_ignore_ascii_case(b"STOREDIST") {
+            at += 1;
+            found = Some(at);
+        }
+        at += 1;
+    }
+    found
 }
 
 /// A command that may have to wait.
@@ -278,6 +300,10 @@ pub enum Group {
     Stream,
     /// Bitmaps.
     Bitmap,
+    /// Points of the earth.
+    Geo,
+    /// HyperLogLogs.
+    HyperLogLog,
     /// Transactions.
     Transactions,
     /// Publishing and subscribing.
@@ -303,6 +329,8 @@ impl Group {
             Group::SortedSet => "sorted-set",
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
+            Group::Geo => "geo",
+            Group::HyperLogLog => "hyperloglog",
             Group::Transactions => "transactions",
             Group::PubSub => "pubsub",
             Group::Scripting => "scripting",

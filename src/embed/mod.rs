@@ -20,7 +20,9 @@ mod bitmap;
 mod blocking;
 mod dump;
 mod error;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod inside;
 mod keys;
 mod list;
@@ -43,6 +45,7 @@ pub use bitmap::{BitOp, BitUnit, Bitfield, IntWidth, Overflow};
 pub use blocking::Blocking;
 pub use dump::RestoreOptions;
 pub use error::{Error, OpenError, Result};
+pub use geo::{GeoMatch, GeoSearch};
 pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
@@ -61,6 +64,7 @@ pub use string::{LcsMatch, LcsMatches, SetOptions, SetOutcome, Touch};
 pub use zset::{AddOptions, Extreme, Scored, Stretch, Weighing, ZSet, ZSetScan};
 
 pub use crate::shard::Type;
+pub use crate::value::geo::{Order as GeoOrder, Point as GeoPoint, Unit as GeoUnit};
 pub use crate::value::zset::Aggregate;
 pub use bytes::Bytes;
 

@@ -515,6 +515,7 @@ fn shard_settings(settings: &Settings, dict_seed: (u64, u64)) -> ShardSettings {
             bytes_max: settings.stream_node_max_bytes(),
             entries_max: settings.stream_node_max_entries(),
         },
+        hll_sparse_bytes_max: settings.hll_sparse_max_bytes(),
         string_bytes_max: settings.proto_max_bulk_len(),
         events: notices::events_of(settings),
         lfu: memory::lfu(settings),

@@ -88,12 +88,12 @@ impl Keyspace<'_> {
     }
 
     /// Changes a long string where it is; bytes that a reply still holds are copied first.
-    fn edit_object<R>(
+    pub(super) fn edit_object<R>(
         &mut self,
         key: Key<'_>,
         found: Found,
         len_min: usize,
-        f: impl FnOnce(&mut [u8]) -> R,
+        f: impl FnOnce(&mut BytesMut) -> R,
     ) -> Result<R, WrongType> {
         let idle = self.mark(Some(found.head.idle));
         let db = &mut self.shard.dbs[self.db];
@@ -128,7 +128,7 @@ impl Keyspace<'_> {
         self.notify(Class::String, "set", key);
     }
 
-    fn place_raw(&mut self, key: Key<'_>, old: Option<Found>, string: Bytes, expires: Expires) {
+    pub(super) fn place_raw(&mut self, key: Key<'_>, old: Option<Found>, string: Bytes, expires: Expires) {
         if string.len() <= INLINE_BYTES_MAX {
             self.place(key, old, NewValue::Inline(Kind::RawStr, &string), expires);
         } else {

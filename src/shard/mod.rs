@@ -18,6 +18,7 @@ pub mod entry;
 pub mod events;
 mod evict;
 mod hashes;
+mod hyperloglogs;
 mod keyspace;
 mod lists;
 pub mod records;
@@ -102,6 +103,8 @@ pub struct ShardSettings {
     pub zset_packed: PackedLimit,
     /// `stream-node-max-bytes` and `-entries`; 0 for no limit.
     pub stream_node: StreamNodeLimit,
+    /// `hll-sparse-max-bytes`: the longest sparse HyperLogLog.
+    pub hll_sparse_bytes_max: usize,
     /// `proto-max-bulk-len`, bytes: no string grows beyond it.
     pub string_bytes_max: usize,
     /// `notify-keyspace-events`: the classes of events that are published, as [`Class`] numbers them; 0 for none.

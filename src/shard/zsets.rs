@@ -216,6 +216,17 @@ impl Keyspace<'_> {
     }
 }
 
+impl Keyspace<'_> {
+    /// The same for what a search found, where each member counts as a change. O(pairs).
+    pub fn put_found(&mut self, key: Key<'_>, pairs: &Sorted, event: &'static str) {
+        self.put_zset(key, pairs, event);
+        let more = pairs.iter().len().saturating_sub(1);
+        if more > 0 {
+            self.changed(key, more as u64);
+        }
+    }
+}
+
 impl Value {
     /// A sorted set of pairs, of which there are some, in the form that the settings say. O(pairs).
     pub(super) fn of_zset(pairs: &Sorted, settings: &ShardSettings) -> Self {

@@ -9,7 +9,9 @@
 
 pub mod bits;
 pub mod dict;
+pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod lcs;
 pub mod list;
 pub mod listpack;

@@ -389,6 +389,13 @@ impl Sink for RespSink<'_> {
         }
     }
 
+    fn long_double(&mut self, _: f64, text: &str) {
+        match self.protocol {
+            Protocol::Resp3 => self.number(b',', text),
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+        }
+    }
+
     #[inline]
     fn boolean(&mut self, value: bool) {
         self.put(match (self.protocol, value) {

@@ -1,6 +1,8 @@
 //! Commands made from the command table.
 
 mod bitmap;
+mod geo;
+mod hyperloglog;
 mod random;
 mod stream;
 mod syntax;
@@ -44,6 +46,7 @@ const LEFT_OUT: &[&str] = &[
     "MODULE",
     "MONITOR",
     "MULTI",
+    "PFSELFTEST",
     "PSUBSCRIBE",
     "PSYNC",
     "PUNSUBSCRIBE",
@@ -159,6 +162,8 @@ impl Made {
         let first = argv.len();
         if self.command.group == Group::Bitmap {
             argv.extend(bitmap::arguments(self.command.name, random));
+        } else if self.command.group == Group::HyperLogLog {
+            argv.extend(hyperloglog::arguments(self.command.name, random));
         } else {
             fill(&self.syntax, self.command.group, &mut argv, random);
         }
@@ -167,6 +172,9 @@ impl Made {
         {
             // Its `numfields` counts pairs.
             argv[at + 1] = ((argv.len() - at - 2) / 2).to_string().into_bytes();
+        }
+        if self.command.group == Group::Geo {
+            geo::fit(&mut argv, random);
         }
         if self.command.group == Group::SortedSet {
             zset::fit(&mut argv, random);
@@ -299,6 +307,11 @@ fn fill(nodes: &[Node], group: Group, argv: &mut Argv, random: &mut Random) {
 fn argument(name: &str, group: Group, random: &mut Random) -> Vec<u8> {
     if group == Group::Stream
         && let Some(argument) = stream::argument(name, random)
+    {
+        return argument;
+    }
+    if group == Group::Geo
+        && let Some(argument) = geo::argument(name, random)
     {
         return argument;
     }

@@ -22,12 +22,14 @@ const KEY_USES: ByName = &[
     ),
     (
         "RW insert",
-        "append hsetex hsetnx linsert lpush lpushx rpush rpushx sadd xgroup|create xgroup|createconsumer",
+        "append hsetex hsetnx linsert lpush lpushx pfadd rpush rpushx sadd xgroup|create xgroup|createconsumer",
     ),
     (
         "RW access update",
         "decr decrby eval evalsha fcall getex getset hgetex hincrby hincrbyfloat incr incrby incrbyfloat move setbit zincrby",
     ),
+    ("RW access", "pfcount pfdebug"),
+    ("RW access insert, RO access", "pfmerge"),
     ("RW access update variable_flags", "bitfield set"),
     (
         "RW access delete",
@@ -46,13 +48,14 @@ const KEY_USES: ByName = &[
     ("RO access, OW update", "copy"),
     (
         "OW update, RO access",
-        "bitop sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore",
+        "bitop geosearchstore sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore",
     ),
     ("RW access delete, RW insert", "blmove brpoplpush lmove rpoplpush smove"),
     ("RW access delete, OW update", "rename"),
     ("RW access delete, OW insert", "renamenx"),
     ("RO access, RO access ?, OW update ?", "sort"),
     ("RO access, RO access ?", "sort_ro"),
+    ("RO access, OW update, OW update", "georadius georadiusbymember"),
     ("not_key", "spublish ssubscribe sunsubscribe"),
 ];
 
@@ -64,6 +67,10 @@ const KEY_NOTES: &[(&str, &[&str])] = &[
     ("fcall_ro", &[WORST_READ]),
     ("bitfield", &["This command allows both access and modification of the key"]),
     ("getex", &["RW and UPDATE because it changes the TTL"]),
+    (
+        "pfcount",
+        &["RW because it may change the internal representation of the key, and propagate to replicas"],
+    ),
     ("set", &["RW and ACCESS due to the optional `GET` argument"]),
     ("xadd", &["UPDATE instead of INSERT because of the optional trimming feature"]),
     ("sort", &["", SORT_BY_NOTE, SORT_STORE_NOTE]),
@@ -154,11 +161,19 @@ pub(super) const CATEGORY_ORDER: &[&str] = &[
 ];
 
 /// Commands for the server's own use. The rule: none is.
-const SYSTEM: &str = "debug";
+const SYSTEM: &str = "debug pfdebug pfselftest";
 
 /// Commands that have something better: since when, and what.
 const DEPRECATED: &[(&str, &str, &str)] = &[
     ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
+    ("georadius", "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"),
+    ("georadius_ro", "6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"),
+    (
+        "georadiusbymember",
+        "6.2.0",
+        "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
+    ),
+    ("georadiusbymember_ro", "6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"),
     ("getset", "6.2.0", "`SET` with the `!GET` argument"),
     ("hmset", "4.0.0", "`HSET` with multiple field-value pairs"),
     ("psetex", "2.6.12", "`SET` with the `PX` argument"),
@@ -252,6 +267,18 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ],
     ),
+    ("geoadd", &[("6.2.0", "Added the `CH`, `NX` and `XX` options.")]),
+    (
+        "georadius",
+        &[
+            ("6.2.0", "Added the `ANY` option for `COUNT`."),
+            ("7.0.0", "Added support for uppercase unit names."),
+        ],
+    ),
+    ("georadius_ro", &[("6.2.0", "Added the `ANY` option for `COUNT`.")]),
+    ("georadiusbymember", &[("7.0.0", "Added support for uppercase unit names.")]),
+    ("geosearch", &[("7.0.0", "Added support for uppercase unit names.")]),
+    ("geosearchstore", &[("7.0.0", "Added support for uppercase unit names.")]),
     ("hdel", &[("2.4.0", "Accepts multiple `field` arguments.")]),
     (
         "hello",
@@ -360,6 +387,8 @@ pub(super) enum Find {
     Range { first: usize, last: i32, step: usize },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// Behind the first word of this spelling from this position on.
+    Behind(&'static str, usize),
     /// Half of what stands behind the word `STREAMS`, which is looked for from this position on.
     Streams(usize),
     /// Only the command can say.
@@ -396,8 +425,11 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             Keys::Range { first, last, step } => {
                 Find::Range { first, last: if last < 0 { last } else { last - first as i32 }, step }
             }
-            Keys::FirstAndCounted(_) if at == 0 => Find::Range { first: 1, last: 0, step: 1 },
+            Keys::FirstAndCounted(_) | Keys::FirstAndStored(_) if at == 0 => {
+                Find::Range { first: 1, last: 0, step: 1 }
+            }
             Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
+            Keys::FirstAndStored(from) => Find::Behind(if at == 1 { "STORE" } else { "STOREDIST" }, from),
             // In the shortest form the name of XREADGROUP has its group in front of the word.
             Keys::Streams => Find::Streams(if command.flags.has(Flag::Write) { 4 } else { 1 }),
         };
@@ -429,7 +461,7 @@ pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
         Keys::None | Keys::Counted(_) | Keys::Streams => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
-        Keys::FirstAndCounted(_) => (1, 1, 1),
+        Keys::FirstAndCounted(_) | Keys::FirstAndStored(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
     }
 }
@@ -460,7 +492,10 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
     // Redis looks for keys that a range does not cover; a count or a word in front of them is such a case.
     let movable = |flag| {
         flag == Flag::MovableKeys
-            && matches!(command.keys, Keys::Counted(_) | Keys::FirstAndCounted(_) | Keys::Streams)
+            && matches!(
+                command.keys,
+                Keys::Counted(_) | Keys::FirstAndCounted(_) | Keys::FirstAndStored(_) | Keys::Streams
+            )
     };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()
 }
@@ -516,6 +551,8 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::SortedSet => Some("@sortedset"),
         Group::Stream => Some("@stream"),
         Group::Bitmap => Some("@bitmap"),
+        Group::Geo => Some("@geo"),
+        Group::HyperLogLog => Some("@hyperloglog"),
         Group::Transactions => Some("@transaction"),
         Group::Scripting => Some("@scripting"),
         Group::Connection => Some("@connection"),

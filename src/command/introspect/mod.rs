@@ -198,7 +198,11 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
             part(out, "begin_search", "index", &[("index", at as i64)]);
             part(out, "find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
         }
-        Find::Streams(from) => {
+        Find::Streams(from) | Find::Behind(_, from) => {
+            let (word, last, limit) = match spec.find {
+                Find::Behind(word, _) => (word, 0, 0),
+                _ => ("STREAMS", -1, 2),
+            };
             out.bulk(b"begin_search");
             out.map(2);
             out.bulk(b"type");
@@ -206,10 +210,10 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
             out.bulk(b"spec");
             out.map(2);
             out.bulk(b"keyword");
-            out.bulk(b"STREAMS");
+            out.bulk(word.as_bytes());
             out.bulk(b"startfrom");
             out.int(from as i64);
-            part(out, "find_keys", "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
+            part(out, "find_keys", "range", &[("lastkey", last), ("keystep", 1), ("limit", limit)]);
         }
         Find::Unknown => {
             part(out, "begin_search", "unknown", &[]);

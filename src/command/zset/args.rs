@@ -6,7 +6,7 @@ use crate::value::zset::{LexBound, LexRange, ScoreRange};
 use std::ops::Bound;
 
 /// A score or a weight, as `strtod` reads it: unlike a bound, one that a double does not hold is none.
-pub(super) fn score(text: &[u8]) -> Option<f64> {
+pub(in crate::command) fn score(text: &[u8]) -> Option<f64> {
     let value = parse_float(text)?;
     let named = text.iter().any(|letter| letter.eq_ignore_ascii_case(&b'n'));
     let too_great = value.is_infinite() && !named;
@@ -27,7 +27,7 @@ fn has_digits(text: &[u8]) -> bool {
 
 /// # Errors
 /// What is no score.
-pub(super) fn required_score(text: &[u8]) -> Result<f64, CommandError> {
+pub(in crate::command) fn required_score(text: &[u8]) -> Result<f64, CommandError> {
     score(text).ok_or(CommandError::NotAFloat)
 }
 

@@ -9,6 +9,8 @@ mod pop;
 mod range;
 mod read;
 
+pub(super) use args::{required_score, score};
+
 use super::args::Args;
 use super::error::CommandError;
 use super::table::{Command, Flag::*, Group, Keys, Run, row};
