@@ -187,12 +187,12 @@ fn hello(
         session.set_protocol(protocol);
         out.set_protocol(protocol);
     }
-    write_server(session, out);
+    write_server(session, engine.cluster().is_on(), out);
     Ok(())
 }
 
 /// What `HELLO` says of the server. Its name is that of the server we are compatible with: clients look for it.
-fn write_server(session: &Session, out: &mut dyn Sink) {
+fn write_server(session: &Session, in_cluster: bool, out: &mut dyn Sink) {
     out.map(7);
     out.bulk(b"server");
     out.bulk(b"redis");
@@ -203,7 +203,7 @@ fn write_server(session: &Session, out: &mut dyn Sink) {
     out.bulk(b"id");
     out.int(session.client.id as i64);
     out.bulk(b"mode");
-    out.bulk(b"standalone");
+    out.bulk(if in_cluster { b"cluster".as_slice() } else { b"standalone" });
     out.bulk(b"role");
     out.bulk(b"master");
     out.bulk(b"modules");
@@ -224,6 +224,9 @@ fn select(
         return Err(CommandError::text(
             "ERR value is out of range, value must between -2147483648 and 2147483647",
         ));
+    }
+    if number != 0 && engine.cluster().is_on() {
+        return Err(CommandError::text("ERR SELECT is not allowed in cluster mode"));
     }
     let db = usize::try_from(number).ok().filter(|&db| db < engine.databases());
     session.select(db.ok_or(CommandError::DbIndexOutOfRange)?);

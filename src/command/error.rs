@@ -59,6 +59,10 @@ pub enum CommandError {
     UnknownSubcommand(String, &'static str),
     /// The client subscribes, and speaks RESP2. Carries the command's name as the client sees it.
     Subscribed(&'static str),
+    /// In a cluster: keys that are in different slots.
+    CrossSlot,
+    /// What only a cluster can do, while none is emulated.
+    ClusterDisabled,
     /// Memory is used up, and the command may take more.
     OutOfMemory,
     /// Saving fails, and writes are refused therefore.
@@ -116,6 +120,8 @@ impl fmt::Display for CommandError {
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
                  Redis logs for details about the RDB error."
             }
+            Self::CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
+            Self::ClusterDisabled => "ERR This instance has cluster support disabled",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",

@@ -157,7 +157,7 @@ fn server(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("redis_git_sha1", &"00000000"),
         ("redis_git_dirty", &0),
         ("redis_build_id", &"0000000000000000"),
-        ("redis_mode", &"standalone"),
+        ("redis_mode", &if engine.cluster().is_on() { "cluster" } else { "standalone" }),
         ("os", &process::system_name()),
         ("arch_bits", &usize::BITS),
         ("monotonic_clock", &"POSIX clock_gettime"),
@@ -547,8 +547,8 @@ fn errorstats(text: &mut Text, engine: &mut Reach<'_, '_>) {
     }
 }
 
-fn cluster(text: &mut Text, _: &mut Reach<'_, '_>) {
-    text.field("cluster_enabled", 0);
+fn cluster(text: &mut Text, engine: &mut Reach<'_, '_>) {
+    text.field("cluster_enabled", u8::from(engine.cluster().is_on()));
 }
 
 fn keyspace(text: &mut Text, engine: &mut Reach<'_, '_>) {

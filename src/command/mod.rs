@@ -8,6 +8,7 @@ pub mod acl;
 pub mod args;
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod debug;

@@ -153,6 +153,9 @@ fn swapdb(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
+    if engine.cluster().is_on() {
+        return Err(CommandError::text("ERR SWAPDB is not allowed in cluster mode"));
+    }
     // Redis reads both numbers before it looks at their range, and an `int` is all that it takes.
     let mut index = |error: &'static str| {
         let number = args.int().ok().and_then(|number| i32::try_from(number).ok());

@@ -40,6 +40,7 @@ pub const FAMILIES: &[&[Command]] = &[
     super::debug::COMMANDS,
     super::monitor::COMMANDS,
     super::lolwut::COMMANDS,
+    super::cluster::COMMANDS,
 ];
 
 /// One command, or one subcommand of a container such as `CLIENT`.
@@ -314,6 +315,8 @@ pub enum Group {
     Connection,
     /// The server.
     Server,
+    /// The cluster.
+    Cluster,
 }
 
 impl Group {
@@ -336,6 +339,7 @@ impl Group {
             Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Server => "server",
+            Group::Cluster => "cluster",
         }
     }
 }

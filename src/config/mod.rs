@@ -13,8 +13,8 @@ mod value;
 
 pub use file::{ConfigText, UserLine};
 pub use rows::{
-    Allowed, AppendFsync, Change, Config, EvictionPolicy, Group, LogFormat, LogLevel, PubSubDefault, ROWS,
-    Row, TlsClients,
+    Allowed, AppendFsync, Change, ClusterMode, Config, EvictionPolicy, Group, LogFormat, LogLevel,
+    PubSubDefault, ROWS, Row, TlsClients,
 };
 pub use settings::{RewriteError, SetError, Settings};
 pub use value::{Kind, OutputLimit, OutputLimits, ValueError, events};

@@ -273,6 +273,13 @@ choices! {
         /// Connections from this machine.
         Local = "local",
     }
+    /// Whether a cluster is emulated.
+    ClusterMode {
+        /// It is not.
+        Disabled = "disabled",
+        /// One node that serves all slots.
+        Emulated = "emulated",
+    }
     /// Whether clients show certificates.
     TlsClients {
         /// They need not, and are not asked.
@@ -458,6 +465,11 @@ settings! {
         rename_command: String = "rename-command", Kind::Renames, "", Start, Security, "Another name for a command; an empty one takes it away. May be given several times.";
         disable_commands: String = "disable-commands", Kind::Words, "", Start, Security, "Commands that clients cannot use.";
 
+        cluster_enabled: bool = "cluster-enabled", YesNo, "no", Start, Server, "Whether to be a cluster of one node that serves all slots.";
+        cluster_mode: ClusterMode = "cluster-mode", Choice(ClusterMode::WORDS), "disabled", Start, Server, "The same by another name: 'emulated' is 'cluster-enabled yes'.";
+        cluster_announce_ip: String = "cluster-announce-ip", Text, "", Live, Server, "Address that the cluster's map names; empty for the one a client has connected to.";
+        cluster_announce_port: u16 = "cluster-announce-port", Int(0, 65535), "0", Live, Server, "Port that the cluster's map names; 0 for the one a client has connected to.";
+        cluster_announce_tls_port: u16 = "cluster-announce-tls-port", Int(0, 65535), "0", Live, Server, "The same for clients that came by TLS.";
         databases: u32 = "databases", Int(1, INT), "16", Start, Server, "Number of databases.";
         dir: String = "dir", Directory, ".", Protected, Server, "Working directory.";
         dbfilename: String = "dbfilename", Text, "dump.dfly", Protected, Server, "File of the snapshot; one that ends in .rdb is written in Redis' format.";
@@ -566,9 +578,20 @@ settings! {
         "replica-read-only" | "slave-read-only", YesNo, "yes", Later;
         "replica-serve-stale-data" | "slave-serve-stale-data", YesNo, "yes", Later;
 
-        "cluster-enabled", YesNo, "no", Later;
-        "cluster-node-timeout", Int(0, LONG), "15000", Later;
-        "cluster-require-full-coverage", YesNo, "yes", Later;
+        "cluster-node-timeout", Int(0, LONG), "15000", Idle;
+        "cluster-require-full-coverage", YesNo, "yes", Idle;
+        "cluster-config-file", Text, "nodes.conf", Idle;
+        "cluster-port", Int(0, 65535), "0", Idle;
+        "cluster-announce-bus-port", Int(0, 65535), "0", Idle;
+        "cluster-announce-hostname", Text, "", Idle;
+        "cluster-preferred-endpoint-type", Choice(&["ip", "hostname", "unknown-endpoint"]), "ip", Idle;
+        "cluster-migration-barrier", Int(0, INT), "1", Idle;
+        "cluster-allow-replica-migration", YesNo, "yes", Idle;
+        "cluster-replica-validity-factor" | "cluster-slave-validity-factor", Int(0, INT), "10", Idle;
+        "cluster-replica-no-failover" | "cluster-slave-no-failover", YesNo, "no", Idle;
+        "cluster-allow-reads-when-down", YesNo, "no", Idle;
+        "cluster-allow-pubsubshard-when-down", YesNo, "yes", Idle;
+        "cluster-link-sendbuf-limit", Memory(0, LONG), "0", Idle;
 
         "tls-session-caching", YesNo, "yes", Idle;
         "tls-session-cache-size", Int(0, INT), "20480", Idle;

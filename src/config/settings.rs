@@ -5,7 +5,7 @@
 //! it fails, everything is put back.
 
 use super::file::{replace, rewritten};
-use super::rows::{COUNT, Change, Config, Id, ROWS, Row, default_value};
+use super::rows::{COUNT, Change, ClusterMode, Config, Id, ROWS, Row, default_value};
 use super::value::{Kind, OutputLimit, OutputLimits, Value, ValueError};
 use super::{ConfigError, UserLine, cause, find};
 use crate::glob;
@@ -131,6 +131,11 @@ impl Settings {
         };
         for (index, value) in config.values().iter().enumerate() {
             settings.store(index, value);
+        }
+        // Two names for one thing; each says yes for both.
+        if config.cluster_enabled || config.cluster_mode == ClusterMode::Emulated {
+            settings.store(Id::cluster_enabled as usize, &Value::Number(1));
+            settings.store(Id::cluster_mode as usize, &Value::Number(ClusterMode::Emulated as i64));
         }
         Ok(settings)
     }

@@ -235,7 +235,8 @@ impl Damselfly {
     ///
     /// Reference: <https://valkey.io/commands/select/>
     pub fn select(&self, db: usize) -> Result<Self> {
-        if db >= self.engine.databases() {
+        // In a cluster there is but the first.
+        if db >= self.engine.databases() || db != 0 && self.engine.cluster().is_on() {
             return Err(CommandError::DbIndexOutOfRange.into());
         }
         Ok(Self { db, ..self.clone() })

@@ -161,6 +161,7 @@ impl Engine {
         (inside.db, inside.no_touch) = (session.db, session.no_touch);
         // What a script reads its client has read.
         inside.tracking = session.tracking;
+        inside.slot = session.slot;
         inside
     }
 

@@ -186,6 +186,9 @@ impl<'e> Batch<'e> {
             Some(entry) if entry.full_name == "exec" => {
                 // A transaction is over, as EXEC would have ended it; the words are the same where there was none.
                 let _ = self.engine.discard(session);
+                if error == CommandError::CrossSlot {
+                    return error;
+                }
                 let text = error.to_string();
                 let reason = text.strip_prefix("ERR ").unwrap_or(&text);
                 format!("EXECABORT Transaction discarded because of: {reason}").into()
@@ -223,6 +226,8 @@ impl<'e> Batch<'e> {
             CommandError::NoAuth
         } else if let Err(denied) = self.engine.may_run(session, entry, argv) {
             denied
+        } else if let Err(crossing) = self.engine.enter_slot(session, entry, argv) {
+            crossing
         } else if self.engine.busy().is_slow() && !is_allowed_while_busy(entry, session) {
             self.engine.busy().refusal()
         } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {

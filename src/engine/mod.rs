@@ -9,6 +9,7 @@
 pub mod acl;
 pub mod blocking;
 mod busy;
+mod cluster;
 mod cron;
 mod cycles;
 mod direct;
@@ -36,6 +37,7 @@ mod whole;
 
 pub use blocking::{Delivery, Ended, Undo, Wait, Waiter, Waiting};
 pub use busy::{Busy, Pump, Running as BusyScript, ScriptFigures};
+pub use cluster::{Cluster, SLOTS, slot_of};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
 pub use latency::{Distribution, Event, Latency, Sample};
@@ -52,6 +54,8 @@ pub use tracking::{Mode, TrackingOptions};
 pub use transaction::Transaction;
 pub use whole::DbFigures;
 
+#[cfg(feature = "script")]
+pub(crate) use cluster::slot_of_command;
 pub(crate) use door::View;
 #[cfg(feature = "script")]
 pub(crate) use monitor::Moment;
@@ -107,6 +111,7 @@ pub struct Engine {
     monitors: Monitors,
     names: Names,
     busy: Busy,
+    cluster: Cluster,
     #[cfg(feature = "script")]
     scripts: crate::script::Scripts,
     databases: usize,
@@ -177,6 +182,7 @@ impl Engine {
             monitors: Monitors::default(),
             names: Names::of(&settings)?,
             busy: Busy::default(),
+            cluster: Cluster::new(settings.cluster_enabled(), &seed),
             #[cfg(feature = "script")]
             scripts: crate::script::Scripts::default(),
             databases,
@@ -318,6 +324,13 @@ impl Engine {
     #[inline]
     pub fn busy(&self) -> &Busy {
         &self.busy
+    }
+
+    /// The cluster that is emulated, if any.
+    #[must_use]
+    #[inline]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     /// Scripts and functions.

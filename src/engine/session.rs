@@ -231,6 +231,8 @@ pub struct Session {
     pub pushes_first: bool,
     /// How it tracks keys.
     pub(super) tracking: Tracking,
+    /// The slot of the command that runs, in a cluster.
+    pub(crate) slot: Option<u16>,
     /// Keys that the next `EXEC` depends on.
     pub(super) watching: Option<Box<Watching>>,
 }
@@ -253,6 +255,7 @@ impl Session {
             monitoring: false,
             pushes_first: false,
             tracking: Tracking::default(),
+            slot: None,
             watching: None,
         }
     }

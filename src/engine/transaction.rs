@@ -83,7 +83,7 @@ impl Transaction {
     }
 
     /// The commands with their arguments, in order.
-    fn each(&self) -> impl Iterator<Item = (&'static Entry, SmallVec<[&[u8]; 16]>)> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'static Entry, SmallVec<[&[u8]; 16]>)> {
         let (mut at, mut start) = (0, 0);
         self.commands.iter().map(move |queued| {
             let ends = &self.ends[at..at + queued.argc];

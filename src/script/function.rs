@@ -233,7 +233,8 @@ impl Scripts {
             state.runs += 1;
             let found = state.libraries.find(name).ok_or(CommandError::text("ERR Function not found"))?;
             let flags = found.flags;
-            let limits = flags.limits(arguments.read_only, out_of_memory)?;
+            let limits =
+                flags.limits(arguments.read_only, out_of_memory, entered.engine().cluster().is_on())?;
             let lua = &state.vm.lua;
             let prepared = lua.registry_value::<Function>(&found.function).and_then(|function| {
                 Ok((function, sequence(lua, arguments.keys)?, sequence(lua, arguments.args)?))

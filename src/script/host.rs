@@ -10,7 +10,7 @@ use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag};
 use crate::double::format_double;
 use crate::engine::acl::Context;
-use crate::engine::{Entered, Moment, Pump, Session, run_inside};
+use crate::engine::{Entered, Moment, Pump, Session, run_inside, slot_of_command};
 use crate::reply::Protocol;
 use mlua::{Function, Lua, Result, Value};
 use scoped_tls_hkt::scoped_thread_local;
@@ -49,6 +49,8 @@ pub(super) struct Running<'r, 'n, 'e> {
     /// Whether memory was used up when it began, and it has not said that it may run all the same. What has written
     /// already goes on: it must not end in the middle.
     pub out_of_memory: bool,
+    /// Whether all its commands have to keep to one slot of the cluster.
+    pub one_slot: bool,
     /// Its name as others are told it, and the command that runs it.
     pub about: super::About<'n>,
     pub pump: Option<&'r mut (dyn Pump + 'r)>,
@@ -172,6 +174,25 @@ impl Running<'_, '_, '_> {
         }
         if self.out_of_memory && flags.has(Flag::DenyOom) {
             return Err(CommandError::OutOfMemory);
+        }
+        if self.entered.engine().cluster().is_on() {
+            self.enter_slot(entry, argv)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a command with keys in several slots, and where the script has to keep to one, in another one.
+    fn enter_slot(&mut self, entry: &Entry, argv: &[&[u8]]) -> std::result::Result<(), CommandError> {
+        let slot = slot_of_command(entry, argv).map_err(|_| {
+            CommandError::text("ERR Script attempted to access a non local key in a cluster node")
+        })?;
+        if self.one_slot
+            && let Some(slot) = slot
+            && *self.session.slot.get_or_insert(slot) != slot
+        {
+            return Err(CommandError::text(
+                "ERR Script attempted to access keys that do not hash to the same slot",
+            ));
         }
         Ok(())
     }

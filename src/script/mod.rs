@@ -72,12 +72,19 @@ impl Flags {
 
     const ALLOW_OOM: u32 = 2;
 
+    const NO_CLUSTER: u32 = 8;
+
+    const ALLOW_CROSS_SLOT: u32 = 16;
+
     fn has(self, flag: u32) -> bool {
         self.bits & flag != 0
     }
 
     /// What holds for a script of these properties.
-    fn limits(self, read_only: bool, out_of_memory: bool) -> Result<Limits, CommandError> {
+    fn limits(self, read_only: bool, out_of_memory: bool, in_cluster: bool) -> Result<Limits, CommandError> {
+        if in_cluster && self.has(Self::NO_CLUSTER) {
+            return Err(CommandError::text("ERR Can not run script on cluster, 'no-cluster' flag is set."));
+        }
         let no_writes = self.has(Self::NO_WRITES);
         if read_only && self.declared && !no_writes {
             return Err(CommandError::text(
@@ -88,7 +95,8 @@ impl Flags {
         if out_of_memory && self.declared {
             return Err(CommandError::OutOfMemory);
         }
-        Ok(Limits { read_only: read_only || no_writes, out_of_memory })
+        let one_slot = in_cluster && self.declared && !self.has(Self::ALLOW_CROSS_SLOT);
+        Ok(Limits { read_only: read_only || no_writes, out_of_memory, one_slot })
     }
 }
 
@@ -99,6 +107,8 @@ struct Limits {
     read_only: bool,
     /// Take memory, as there is none.
     out_of_memory: bool,
+    /// Use keys of several slots, be it in several commands.
+    one_slot: bool,
 }
 
 /// The engine's scripts and functions.
@@ -291,7 +301,8 @@ impl Scripts {
         reach.inside_all(session.db, |entered, pump| {
             let mut state = self.state()?;
             let (function, flags) = state.find(&digest, text)?;
-            let limits = flags.limits(arguments.read_only, out_of_memory)?;
+            let limits =
+                flags.limits(arguments.read_only, out_of_memory, entered.engine().cluster().is_on())?;
             let state = &mut *state;
             let vm = &state.vm;
             let prepared = sequence(&vm.lua, arguments.keys).and_then(|keys| {
@@ -386,6 +397,7 @@ impl State {
             protocol: Protocol::Resp2,
             read_only: limits.read_only,
             out_of_memory: limits.out_of_memory,
+            one_slot: limits.one_slot,
             about,
             pump,
             bytes: Vec::new(),

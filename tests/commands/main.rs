@@ -5,6 +5,7 @@ mod common;
 
 mod acl;
 mod bitmap;
+mod cluster;
 mod connection;
 mod dump;
 mod geo;

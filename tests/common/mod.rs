@@ -58,6 +58,22 @@ pub fn check(text: &str) {
     assert!(failures.is_empty(), "{failures}");
 }
 
+/// Runs a script in process in an engine of this configuration, and on the real server given, which is set up likewise.
+#[track_caller]
+pub fn check_in(config: &damselfly::config::Config, oracle: Option<&mut dyn Place>, text: &str) {
+    let script = Script::parse(text);
+    let mut failures = String::new();
+    for shards in [1, 16] {
+        let config = config.clone().shards(shards);
+        let engine = damselfly::engine::Engine::open(&config, places::clock()).expect("a good configuration");
+        failures.extend(failure(&script, text, &mut Local::on(engine)));
+    }
+    if let Some(oracle) = oracle.filter(|_| !script.no_oracle) {
+        failures.extend(failure(&script, text, oracle));
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
 /// What went wrong, if anything did.
 fn failure(script: &Script, text: &str, place: &mut dyn Place) -> Option<String> {
     place.reset();

@@ -93,7 +93,8 @@ const TIPS: ByName = &[
     ("request_policy:all_nodes response_policy:agg_sum nondeterministic_output", "slowlog|len"),
     (
         "nondeterministic_output",
-        "client|info client|list dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
+        "client|info client|list cluster|bumpepoch cluster|count-failure-reports cluster|getkeysinslot cluster|info \
+         cluster|links cluster|myshardid cluster|nodes cluster|replicas cluster|shards cluster|slaves cluster|slots dump hrandfield hscan lastsave object|encoding object|freq object|idletime \
          object|refcount pttl spop srandmember sscan time ttl xadd xautoclaim xclaim xinfo|consumers xpending \
          xtrim zrandmember zscan",
     ),
@@ -130,6 +131,7 @@ const CATEGORIES: ByName = &[
         "command command|count command|docs command|getkeys command|getkeysandflags command|help",
     ),
     ("@connection", "command|info command|list wait"),
+    ("@connection", "asking readonly readwrite"),
     ("@keyspace", "dbsize flushall flushdb swapdb"),
     ("@admin", "lastsave role"),
     ("@set @sortedset @list", "sort sort_ro"),
@@ -165,6 +167,8 @@ const SYSTEM: &str = "debug pfdebug pfselftest";
 
 /// Commands that have something better: since when, and what.
 const DEPRECATED: &[(&str, &str, &str)] = &[
+    ("cluster|slaves", "5.0.0", "`CLUSTER REPLICAS`"),
+    ("cluster|slots", "7.0.0", "`CLUSTER SHARDS`"),
     ("brpoplpush", "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     ("georadius", "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"),
     ("georadius_ro", "6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"),
@@ -191,6 +195,11 @@ const DEPRECATED: &[(&str, &str, &str)] = &[
 
 /// What changed in a command, by version.
 const HISTORY: &[(&str, &[(&str, &str)])] = &[
+    ("cluster|meet", &[("4.0.0", "Added the optional `cluster_bus_port` argument.")]),
+    (
+        "cluster|slots",
+        &[("4.0.0", "Added node IDs."), ("7.0.0", "Added additional networking metadata field.")],
+    ),
     ("slowlog|get", &[("4.0.0", "Added client IP address, port and name to the reply.")]),
     (
         "acl|getuser",
@@ -556,7 +565,7 @@ fn group_category(group: Group) -> Option<&'static str> {
         Group::Transactions => Some("@transaction"),
         Group::Scripting => Some("@scripting"),
         Group::Connection => Some("@connection"),
-        Group::PubSub | Group::Server => None,
+        Group::PubSub | Group::Server | Group::Cluster => None,
     }
 }
 

@@ -250,7 +250,11 @@ fn write_docs(entry: &Entry, out: &mut dyn Sink) {
     let command = entry.command;
     let deprecated = facts::deprecated(entry);
     let history = facts::history(entry);
-    let arguments = arguments(entry);
+    let mut arguments = arguments(entry);
+    if command.keys == Keys::None {
+        // A key that is not looked at, as CLUSTER KEYSLOT's, is but a text.
+        arguments.iter_mut().filter(|arg| arg.kind == Kind::Key).for_each(|arg| arg.kind = Kind::Text);
+    }
     let system = facts::is_system(entry);
     let optional = [
         system || deprecated.is_some(),

@@ -42,9 +42,9 @@ impl Kind {
     }
 
     fn of(name: &str) -> Kind {
-        const INTEGERS: &str = "bit client-id count cursor db decrement destination-db end frequency idle increment index \
+        const INTEGERS: &str = "bit client-id cluster-bus-port config-epoch count cursor db decrement destination-db end end-slot frequency idle increment index \
                                 index1 index2 len limit maxage milliseconds min-match-len num-matches numfields numkeys \
-                                numlocal numreplicas offset port protover rank seconds start stop timeout ttl version";
+                                numlocal numreplicas offset port protover rank seconds slot start start-slot stop timeout ttl version";
         const KEYS: &str = "destination destkey key key1 key2 newkey source";
         const PATTERNS: &str = "pattern by-pattern get-pattern";
         let is_in = |names: &str| names.split_whitespace().any(|other| other == name);
@@ -273,13 +273,16 @@ fn group_name(token: Option<&str>, args: &[Arg]) -> String {
         Some("*") => "id-selector",
         _ if last == Some("$") => "id-selector",
         Some("FULL") => "full-block",
+        Some("FORCE") => "options",
+        Some("HARD") => "reset-type",
+        Some("IMPORTING") => "subcommand",
         _ if args.first().is_some_and(|arg| arg.name == "strategy") => "trim",
         _ if args.len() > 2 && args.last().is_some_and(|arg| arg.name == "consumer") => "filters",
         Some("AND" | "GET") => "operation",
         Some("OVERFLOW") => "write",
         Some("SET") => "write-operation",
         Some("BYTE") => "unit",
-        _ if args.first().is_some_and(|arg| arg.name == "start") => "range",
+        _ if args.first().is_some_and(|arg| arg.name == "start" || arg.name == "start-slot") => "range",
         _ if args.first().is_some_and(|arg| arg.name == "end") => "end-unit-block",
         _ if args.iter().any(|arg| arg.name == "new-format") => "filter",
         _ if args.last().is_some_and(|arg| arg.name == "value") => "data",

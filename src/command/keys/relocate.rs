@@ -60,6 +60,9 @@ pub(super) fn r#move(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
+    if entered.engine().cluster().is_on() {
+        return Err(CommandError::text("ERR MOVE is not allowed in cluster mode"));
+    }
     let name = args.required()?;
     let (from, to) = (entered.db(), args.db(entered.engine().databases())?);
     if from == to {
@@ -119,6 +122,9 @@ pub(super) fn copy(
         } else {
             return Err(CommandError::Syntax);
         }
+    }
+    if db != 0 && entered.engine().cluster().is_on() {
+        return Err(CommandError::text("ERR Copying to another database is not allowed in cluster mode"));
     }
     if db == entered.db() && from == to {
         return Err(CommandError::SameObject);

@@ -56,7 +56,7 @@ struct Wish<'a> {
 }
 
 impl<'a> Wish<'a> {
-    fn parse(args: &mut Args<'a>, may_store: bool) -> Result<Self, CommandError> {
+    fn parse(args: &mut Args<'a>, may_store: bool, in_cluster: bool) -> Result<Self, CommandError> {
         let mut wish = Wish::default();
         while args.left() > 0 {
             let behind = args.left() - 1;
@@ -71,8 +71,16 @@ impl<'a> Wish<'a> {
             } else if behind >= 1 && may_store && args.eat("STORE") {
                 wish.store = Some(args.required()?);
             } else if behind >= 1 && args.eat("BY") {
-                wish.by = Some(Pattern::new(args.required()?));
+                let by = Pattern::new(args.required()?);
+                // Keys that patterns make may be in any slot.
+                if in_cluster && !by.is_constant() {
+                    return Err(CommandError::text("ERR BY option of SORT denied in Cluster mode."));
+                }
+                wish.by = Some(by);
             } else if behind >= 1 && args.eat("GET") {
+                if in_cluster {
+                    return Err(CommandError::text("ERR GET option of SORT denied in Cluster mode."));
+                }
                 wish.get.push(Pattern::new(args.required()?));
             } else {
                 return Err(CommandError::Syntax);
@@ -136,7 +144,7 @@ fn run(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let name = args.required()?;
-    let wish = Wish::parse(args, may_store)?;
+    let wish = Wish::parse(args, may_store, entered.engine().cluster().is_on())?;
     let (elements, of) = load(entered, name)?;
     // `BY` with a pattern that is no pattern asks for the order in which elements are stored. A set has none, so that
     // what is stored of it is sorted all the same.

@@ -1,5 +1,6 @@
 """A server of our own for these tests: SERVER_BINARY, or what cargo built last; SERVER_ADDRESS for one that runs."""
 
+import contextlib
 import os
 import pathlib
 import socket
@@ -23,19 +24,14 @@ def binary():
     return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
-@pytest.fixture(scope="session")
-def address():
-    """Where the server listens: host and port."""
-    given = os.environ.get("SERVER_ADDRESS")
-    if given:
-        host, port = given.rsplit(":", 1)
-        yield host, int(port)
-        return
+@contextlib.contextmanager
+def serve(*flags):
+    """A server of its own with these flags: host and port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [binary(), "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning"],
+        [binary(), "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning", *flags],
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -50,6 +46,18 @@ def address():
     finally:
         server.terminate()
         assert server.wait(10) == 0, "SIGTERM ends the server in order"
+
+
+@pytest.fixture(scope="session")
+def address():
+    """Where the server listens: host and port."""
+    given = os.environ.get("SERVER_ADDRESS")
+    if given:
+        host, port = given.rsplit(":", 1)
+        yield host, int(port)
+        return
+    with serve() as here:
+        yield here
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
