@@ -261,6 +261,8 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
         // Valkey takes a key of this name for the word; and it takes no cursor below zero.
         (b"HGETEX" | b"HSETEX", b"FIELDS", _) => any(),
         (b"HSCAN", ..) if argv.get(2).is_some_and(|cursor| cursor.starts_with(b"-")) => any(),
+        // Redis 7.2's.
+        (b"CLUSTER", b"MYSHARDID", _) => any(),
         (_, _, error @ Value::Error(_)) => error,
         (
             b"KEYS" | b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP",
