@@ -300,6 +300,14 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
         // What HELP lists depends on what is there.
         (_, b"HELP", Value::Array(_)) => any(),
         (b"MEMORY", _, Value::Int(_)) => any(),
+        // Whether a time from now is later than the same one before depends on the millisecond.
+        (b"EXPIRE" | b"PEXPIRE", _, Value::Int(0 | 1))
+            if argv
+                .get(3)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"GT") || word.eq_ignore_ascii_case(b"LT")) =>
+        {
+            any()
+        }
         (b"XINFO", _, reply) => without_times(reply),
         (b"XPENDING", _, Value::Array(lines)) => {
             Value::Array(lines.into_iter().map(without_idle_time).collect())
