@@ -70,7 +70,7 @@ fn arity_covers_the_key_positions() {
         assert!(least >= name_words, "{}", entry.full_name);
         let reaches = match command.keys {
             Keys::None | Keys::Streams => continue,
-            Keys::At(at) | Keys::Counted(at) | Keys::FirstAndCounted(at) => at,
+            Keys::At(at) | Keys::Counted(at) | Keys::CountedPairs(at) | Keys::FirstAndCounted(at) => at,
             // What is stored need not be.
             Keys::FirstAndStored(_) => 1,
             Keys::Range { first, last, .. } => first.max(usize::try_from(last).unwrap_or(0)),

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod latency;
 pub mod list;
 pub mod lolwut;
+pub mod module;
 pub mod monitor;
 pub mod persistence;
 pub mod pubsub;
@@ -36,6 +37,7 @@ pub mod sort;
 pub mod stream;
 pub mod string;
 pub mod table;
+pub mod throttle;
 pub mod transaction;
 pub mod zset;
 

@@ -40,6 +40,8 @@ pub const FAMILIES: &[&[Command]] = &[
     super::debug::COMMANDS,
     super::monitor::COMMANDS,
     super::lolwut::COMMANDS,
+    super::module::COMMANDS,
+    super::throttle::COMMANDS,
     super::cluster::COMMANDS,
 ];
 
@@ -175,6 +177,8 @@ pub enum Keys {
     },
     /// A number at this position, then that many keys.
     Counted(usize),
+    /// A number at this position, then that many keys, each with a value behind it.
+    CountedPairs(usize),
     /// One key behind the name, a number at this position, then that many keys more.
     FirstAndCounted(usize),
     /// One key behind the name, and the one behind the last `STORE` or `STOREDIST` from this position on.
@@ -206,10 +210,11 @@ impl Keys {
                 };
                 (first, end, step)
             }
-            Keys::Counted(at) | Keys::FirstAndCounted(at) => {
+            Keys::Counted(at) | Keys::FirstAndCounted(at) | Keys::CountedPairs(at) => {
+                let step = if matches!(self, Keys::CountedPairs(_)) { 2 } else { 1 };
                 let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
                 let count = usize::try_from(count).unwrap_or(0).min(argc.saturating_sub(at + 1));
-                (at + 1, at + 1 + count, 1)
+                (at + 1, at + 1 + count * step, step)
             }
             Keys::FirstAndStored(from) => {
                 let at = stored_at(argv, from).unwrap_or(argc);

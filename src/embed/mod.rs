@@ -37,6 +37,7 @@ mod set;
 mod sort;
 mod stream;
 mod string;
+mod throttle;
 mod zset;
 
 #[cfg(feature = "domain")]

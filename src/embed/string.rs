@@ -46,6 +46,21 @@ enum Only {
 }
 
 impl SetOptions {
+    /// Adds the words of the deadline and the condition.
+    fn push_to<'a>(self, argv: &mut Argv<'a>, number: &'a mut itoa::Buffer) {
+        match self.deadline {
+            Deadline::None => {}
+            Deadline::Keep => argv.push(b"KEEPTTL"),
+            Deadline::In(after) => argv.extend([&b"PX"[..], number.format(ms_of(after)).as_bytes()]),
+            Deadline::At(at) => argv.extend([&b"PXAT"[..], number.format(unix_ms(at)).as_bytes()]),
+        }
+        match self.only {
+            Only::Always => {}
+            Only::Absent => argv.push(b"NX"),
+            Only::Present => argv.push(b"XX"),
+        }
+    }
+
     /// Plain `SET`: no deadline, no condition.
     pub fn new() -> Self {
         Self::default()
@@ -254,17 +269,7 @@ impl Damselfly {
         }
         let mut number = itoa::Buffer::new();
         let mut argv: Argv<'_> = Argv::from_slice(&[b"SET", key, value]);
-        match options.deadline {
-            Deadline::None => {}
-            Deadline::Keep => argv.push(b"KEEPTTL"),
-            Deadline::In(after) => argv.extend([&b"PX"[..], number.format(ms_of(after)).as_bytes()]),
-            Deadline::At(at) => argv.extend([&b"PXAT"[..], number.format(unix_ms(at)).as_bytes()]),
-        }
-        match options.only {
-            Only::Always => {}
-            Only::Absent => argv.push(b"NX"),
-            Only::Present => argv.push(b"XX"),
-        }
+        options.push_to(&mut argv, &mut number);
         if options.get {
             argv.push(b"GET");
         }
@@ -376,6 +381,39 @@ impl Damselfly {
             None => Ok(true),
             Some(reply) => reply::flag(reply),
         }
+    }
+
+    /// Sets several keys at one moment with one deadline and on one condition, which all of them have to meet; whether it
+    /// did. [`SetOptions::get`] means nothing here. O(keys).
+    ///
+    /// # Errors
+    /// [`Error::ReentrantCall`]; [`CommandError::InvalidExpire`]; [`CommandError::StringTooLong`].
+    ///
+    /// Reference: <https://valkey.io/commands/msetex/>
+    pub fn mset_with<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        options: SetOptions,
+    ) -> Result<bool> {
+        let pairs: Vec<(K, V)> = pairs.into_iter().collect();
+        if pairs.is_empty() {
+            return Ok(true);
+        }
+        let (mut count, mut number) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let mut argv: Argv<'_> = Argv::from_slice(&[b"MSETEX", count.format(pairs.len()).as_bytes()]);
+        argv.extend(pairs.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]));
+        options.push_to(&mut argv, &mut number);
+        reply::flag(self.run(&argv)?)
+    }
+
+    /// Removes a key if it holds this string; whether it did. O(bytes).
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`].
+    ///
+    /// Reference: <https://valkey.io/commands/delifeq/>
+    pub fn del_if_eq(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<bool> {
+        reply::flag(self.run(&[b"DELIFEQ", key.as_ref(), value.as_ref()])?)
     }
 
     fn run_pairs<K: AsRef<[u8]>, V: AsRef<[u8]>>(

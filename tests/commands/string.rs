@@ -531,3 +531,92 @@ fn lcs_refuses_what_would_take_redis_too_much_memory() {
         "#,
     );
 }
+
+#[test]
+fn a_key_is_deleted_if_it_holds_a_string() {
+    check(
+        r#"
+        ! only 7.2
+        > DELIFEQ k v                     < :0
+        > SET k v                         < +OK
+        > DELIFEQ k w                     < :0
+        > DELIFEQ k v                     < :1
+        > EXISTS k                        < :0
+        > SET n 12                        < +OK
+        > DELIFEQ n 12                    < :1
+        > RPUSH l 1                       < :1
+        > DELIFEQ l 1                     < -WRONGTYPE *
+        > DELIFEQ l                       < -ERR wrong number of arguments for 'delifeq' command
+        > COMMAND INFO DELIFEQ            < *
+        "#,
+    );
+}
+
+#[test]
+fn several_keys_are_set_with_one_deadline_and_condition() {
+    check(
+        r#"
+        ! only 7.2
+        > MSETEX 2 {k}a 1 {k}b 2 EX 100               < :1
+        > TTL {k}a                                    < :99..100
+        > MSETEX 2 {k}a 3 {k}c 4 NX                   < :0
+        > MSETEX 2 {k}a 3 {k}c 4 XX                   < :0
+        > EXISTS {k}c                                 < :0
+        > MSETEX 2 {k}a 3 {k}b 4 XX KEEPTTL           < :1
+        > MGET {k}a {k}b                              < ["3" "4"]
+        > TTL {k}b                                    < :99..100
+        > MSETEX 1 {k}a 5                             < :1
+        > TTL {k}a                                    < :-1
+        > MSETEX 2 {k}a 1 {k}a 2                      < :1
+        > GET {k}a                                    < "2"
+        > RPUSH {k}l x                                < :1
+        > MSETEX 1 {k}l 3                             < :1
+        > GET {k}l                                    < "3"
+        > MSETEX 0 {k}a 1                             < -ERR invalid numkeys value or out of range
+        > MSETEX x {k}a 1                             < -ERR invalid numkeys value or out of range
+        > MSETEX -1 {k}a 1 {k}b 2                     < -ERR invalid numkeys value or out of range
+        > MSETEX 2147483648 {k}a 1                    < -ERR invalid numkeys value or out of range
+        > MSETEX 2 {k}a 1 {k}b                        < -ERR syntax error
+        > MSETEX 3 {k}a 1 {k}b 2                      < -ERR syntax error
+        > MSETEX 2 {k}a 1 {k}b 2 GET                  < -ERR syntax error
+        > MSETEX 2 {k}a 1 {k}b 2 NX XX                < -ERR syntax error
+        > MSETEX 2 {k}a 1 {k}b 2 EX 1 PX 2            < -ERR syntax error
+        > MSETEX 2 {k}a 1 {k}b 2 EX x                 < -ERR value is not an integer or out of range
+        > MSETEX 2 {k}a 1 {k}b 2 EX 0                 < -ERR invalid expire time in 'msetex' command
+        > MSETEX 2 {k}a 1 {k}b 2 PX -1                < -ERR invalid expire time in 'msetex' command
+        > COMMAND GETKEYS MSETEX 2 {k}a 1 {k}b 2 NX   < ["{k}a" "{k}b"]
+        > COMMAND GETKEYSANDFLAGS MSETEX 1 {k}a 1     < [["{k}a" [+OW +update]]]
+        "#,
+    );
+}
+
+#[test]
+fn a_limit_lets_so_many_pass_and_then_one_at_a_time() {
+    check(
+        r#"
+        ! no-oracle
+        > CL.THROTTLE k 2 1 10            < [:0 :3 :2 :-1 :11]
+        > CL.THROTTLE k 2 1 10            < [:0 :3 :1 :-1 *]
+        > CL.THROTTLE k 2 1 10 1          < [:0 :3 :0 :-1 *]
+        > CL.THROTTLE k 2 1 10            < [:1 :3 :0 * *]
+        > CL.THROTTLE k 2 1 10 0          < [:0 :3 :0 :-1 *]
+        > CL.THROTTLE k 2 1 10 4          < [:1 :3 :0 :-1 *]
+        ! advance 10s
+        > CL.THROTTLE k 2 1 10            < [:0 :3 :0 :-1 *]
+        ! advance 31s
+        > EXISTS k                        < :0
+        > CL.THROTTLE k -1 1 10           < -ERR value is not an integer or out of range
+        > CL.THROTTLE k 1 0 10            < -ERR value is not an integer or out of range
+        > CL.THROTTLE k 1 1 0             < -ERR value is not an integer or out of range
+        > CL.THROTTLE k 1 1 10 -1         < -ERR value is not an integer or out of range
+        > CL.THROTTLE k 9223372036854775807 1 10  < -ERR value is not an integer or out of range
+        > CL.THROTTLE k 9223372036854775806 1 9223372036854775807  < -ERR value is not an integer or out of range
+        > CL.THROTTLE k 1 2000001 2       < -ERR zero rates are not supported
+        > CL.THROTTLE k 1 1               < -ERR wrong number of arguments for 'cl.throttle' command
+        > SET s x                         < +OK
+        > CL.THROTTLE s 1 1 10            < -ERR value is not an integer or out of range
+        > RPUSH l x                       < :1
+        > CL.THROTTLE l 1 1 10            < -WRONGTYPE *
+        "#,
+    );
+}

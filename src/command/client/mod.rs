@@ -64,6 +64,9 @@ const SUBCOMMANDS: &[Command] = &[
             "Lists open connections.",
             "O(N) where N is the number of client connections",
         ),
+    row("CAPA", -3, &[NoScript, Loading, Stale], Keys::None, Run::Session(capa))
+        .of(Group::Connection, "8.0.0")
+        .doc("capability [capability ...]", "A client claims its capability.", "O(1)"),
     row("NO-EVICT", 3, &[Admin, NoScript, Loading, Stale], Keys::None, Run::Session(no_evict))
         .of(Group::Connection, "7.0.0")
         .doc("<ON | OFF>", "Sets the client eviction mode of the connection.", "O(1)"),
@@ -322,6 +325,19 @@ fn no_evict(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     session.client.no_evict.store(on_or_off(args)?, Ordering::Relaxed);
+    out.ok();
+    Ok(())
+}
+
+/// Takes note of nothing: what a client claims to be able to do concerns redirections, and there are none. O(1).
+///
+/// Reference: <https://valkey.io/commands/client-capa/>
+fn capa(
+    _: &mut Session,
+    _: &mut Reach<'_, '_>,
+    _: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
     out.ok();
     Ok(())
 }

@@ -35,7 +35,7 @@ fn plan(entry: &Entry) -> Plan {
         return Plan::Set;
     }
     let specs = facts::key_specs(entry);
-    let is_placed = |find| matches!(find, Find::Range { .. } | Find::Counted(_));
+    let is_placed = |find| matches!(find, Find::Range { .. } | Find::Counted(..));
     if specs.iter().any(|spec| !is_placed(spec.find) || spec.uses.contains(&"variable_flags")) {
         return Plan::Ask;
     }
@@ -99,10 +99,10 @@ fn places(find: Find, argv: &[&[u8]]) -> Option<(usize, usize, usize)> {
             };
             (last < argv.len()).then_some((first, last + 1, step.max(1)))
         }
-        Find::Counted(at) => {
+        Find::Counted(at, step) => {
             let count = usize::try_from(parse_int(argv.get(at)?)?).ok()?;
-            let end = at.checked_add(count)?.checked_add(1)?;
-            (end <= argv.len()).then_some((at + 1, end, 1))
+            let end = at.checked_add(count.checked_mul(step)?)?.checked_add(1)?;
+            (end <= argv.len()).then_some((at + 1, end, step))
         }
         _ => None,
     }

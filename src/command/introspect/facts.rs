@@ -42,8 +42,8 @@ const KEY_USES: ByName = &[
          zremrangebyrank zremrangebyscore",
     ),
     ("RO access", "xreadgroup"),
-    ("RM delete", "del unlink"),
-    ("OW update", "mset psetex restore setex"),
+    ("RM delete", "del delifeq unlink"),
+    ("OW update", "mset msetex psetex restore setex"),
     ("OW insert", "msetnx setnx"),
     ("RO access, OW update", "copy"),
     (
@@ -119,7 +119,7 @@ const TIPS: ByName = &[
     ("request_policy:all_shards response_policy:special nondeterministic_output", "randomkey"),
     ("request_policy:multi_shard", "mget"),
     ("request_policy:multi_shard response_policy:agg_sum", "del exists touch unlink"),
-    ("request_policy:multi_shard response_policy:all_succeeded", "mset"),
+    ("request_policy:multi_shard response_policy:all_succeeded", "mset msetex"),
 ];
 const ALL_NODES: &str = "latency|reset slowlog|reset acl|deluser acl|save acl|setuser client|setinfo client|setname \
                          config|resetstat config|rewrite config|set script|flush script|load";
@@ -394,8 +394,8 @@ const HISTORY: &[(&str, &[(&str, &str)])] = &[
 pub(super) enum Find {
     /// From position `first` on to `first + last` (from the end where `last` is negative), in steps.
     Range { first: usize, last: i32, step: usize },
-    /// A number at this position, then that many keys.
-    Counted(usize),
+    /// A number at this position, then that many keys, in steps.
+    Counted(usize, usize),
     /// Behind the first word of this spelling from this position on.
     Behind(&'static str, usize),
     /// Half of what stands behind the word `STREAMS`, which is looked for from this position on.
@@ -437,7 +437,8 @@ pub(super) fn key_specs(entry: &Entry) -> Vec<KeySpec> {
             Keys::FirstAndCounted(_) | Keys::FirstAndStored(_) if at == 0 => {
                 Find::Range { first: 1, last: 0, step: 1 }
             }
-            Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at),
+            Keys::Counted(at) | Keys::FirstAndCounted(at) => Find::Counted(at, 1),
+            Keys::CountedPairs(at) => Find::Counted(at, 2),
             Keys::FirstAndStored(from) => Find::Behind(if at == 1 { "STORE" } else { "STOREDIST" }, from),
             // In the shortest form the name of XREADGROUP has its group in front of the word.
             Keys::Streams => Find::Streams(if command.flags.has(Flag::Write) { 4 } else { 1 }),
@@ -468,7 +469,7 @@ pub(super) fn names_no_keys(entry: &Entry) -> bool {
 /// First key, last key, step, as `COMMAND INFO` showed them before there were key specifications.
 pub(super) fn legacy_range(keys: Keys) -> (i64, i64, i64) {
     match keys {
-        Keys::None | Keys::Counted(_) | Keys::Streams => (0, 0, 0),
+        Keys::None | Keys::Counted(_) | Keys::CountedPairs(_) | Keys::Streams => (0, 0, 0),
         Keys::At(at) => (at as i64, at as i64, 1),
         Keys::FirstAndCounted(_) | Keys::FirstAndStored(_) => (1, 1, 1),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
@@ -503,7 +504,11 @@ pub(super) fn flag_words(command: &Command) -> Vec<&'static str> {
         flag == Flag::MovableKeys
             && matches!(
                 command.keys,
-                Keys::Counted(_) | Keys::FirstAndCounted(_) | Keys::FirstAndStored(_) | Keys::Streams
+                Keys::Counted(_)
+                    | Keys::CountedPairs(_)
+                    | Keys::FirstAndCounted(_)
+                    | Keys::FirstAndStored(_)
+                    | Keys::Streams
             )
     };
     WORDS.iter().filter(|&&(flag, _)| flags.has(flag) || movable(flag)).map(|&(_, word)| word).collect()

@@ -194,9 +194,10 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
             let fields = [("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)];
             part(out, "find_keys", "range", &fields);
         }
-        Find::Counted(at) => {
+        Find::Counted(at, step) => {
             part(out, "begin_search", "index", &[("index", at as i64)]);
-            part(out, "find_keys", "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+            let fields = [("keynumidx", 0), ("firstkey", 1), ("keystep", step as i64)];
+            part(out, "find_keys", "keynum", &fields);
         }
         Find::Streams(from) | Find::Behind(_, from) => {
             let (word, last, limit) = match spec.find {
@@ -480,9 +481,11 @@ fn used_keys<'a>(entry: &Entry, argv: &[&'a [u8]]) -> Vec<UsedKey<'a>> {
     let specs = facts::key_specs(entry);
     let counted_wrong = match command.keys {
         // A count that reaches beyond the arguments is wrong, where routing just takes what is there.
-        Keys::Counted(at) | Keys::FirstAndCounted(at) => {
+        Keys::Counted(at) | Keys::FirstAndCounted(at) | Keys::CountedPairs(at) => {
+            let step = if matches!(command.keys, Keys::CountedPairs(_)) { 2 } else { 1 };
             let count = argv.get(at).and_then(|text| super::args::parse_int(text)).unwrap_or(0);
-            usize::try_from(count).map_or(true, |count| count > argv.len() - at - 1)
+            usize::try_from(count)
+                .map_or(true, |count| count.saturating_mul(step) > argv.len().saturating_sub(at + 1))
         }
         _ => false,
     };

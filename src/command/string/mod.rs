@@ -49,6 +49,11 @@ pub const COMMANDS: &[Command] = &[
         "Returns the string value of a key.",
         "O(1)",
     ),
+    row("DELIFEQ", 3, &[Write, Fast], Keys::FIRST, Run::Key(delifeq)).of(Group::String, "9.0.0").doc(
+        "key value",
+        "Deletes key if value matches string.",
+        "O(1)",
+    ),
     row("GETDEL", 2, &[Write, Fast], Keys::FIRST, Run::Key(getdel)).of(Group::String, "6.2.0").doc(
         "key",
         "Returns the string value of a key after deleting the key.",
@@ -107,6 +112,14 @@ pub const COMMANDS: &[Command] = &[
         "Atomically creates or modifies the string values of one or more keys.",
         "O(N) where N is the number of keys to set.",
     ),
+    row("MSETEX", -4, &[Write, DenyOom, MovableKeys], Keys::CountedPairs(1), Run::Keys(set::msetex))
+        .of(Group::String, "9.1.0")
+        .doc(
+            "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | \
+             EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+            "Set the string values of one or more keys with expiration and conditional options.",
+            "O(N) where N is the number of keys to set.",
+        ),
     row("MSETNX", -3, &[Write, DenyOom], PAIRS, Run::Keys(msetnx)).of(Group::String, "1.0.1").doc(
         "key value [key value ...]",
         "Atomically modifies the string values of one or more keys only when all keys don't exist.",
@@ -189,6 +202,24 @@ fn get(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     write_old(keys, key, out)
+}
+
+/// Removes the key if it holds this string; replies 1 where it did, else 0. Errors: `WRONGTYPE`.
+///
+/// Reference: <https://valkey.io/commands/delifeq/>
+fn delifeq(
+    keys: &mut Keyspace<'_>,
+    key: Key<'_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
+    let value = args.required()?;
+    let is_equal = keys.string(key)?.is_some_and(|string| string.with_bytes(|bytes| bytes == value));
+    if is_equal {
+        keys.take_string(key, |_| ())?;
+    }
+    out.int(i64::from(is_equal));
+    Ok(())
 }
 
 /// Replies with the string and removes the key; null without it. Errors: `WRONGTYPE`.

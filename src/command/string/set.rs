@@ -3,6 +3,7 @@
 use super::super::args::{Args, parse_int};
 use super::super::error::CommandError;
 use super::{write_old, write_string};
+use crate::engine::Entered;
 use crate::reply::Sink;
 use crate::shard::{Condition, Expires, Key, Keyspace};
 
@@ -23,11 +24,7 @@ pub(super) fn set(
         return Ok(());
     }
     let options = Options::parse(args, For::Set)?;
-    let expires = match options.deadline {
-        Some(deadline) => Expires::At(deadline.at_ms(keys.now_ms(), "set")?),
-        None if options.keep => Expires::Keep,
-        None => Expires::Clear,
-    };
+    let expires = options.expires(keys.now_ms(), "set")?;
     if options.get {
         write_old(keys, key, out)?;
     }
@@ -62,6 +59,41 @@ pub(super) fn psetex(
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     set_within(keys, key, args, out, Unit::Milliseconds, "psetex")
+}
+
+/// Sets so many keys to the strings behind them, where `NX` or `XX` allow it for all; replies 1 where it did, else 0.
+/// Errors: a count that is none, syntax, an invalid deadline.
+///
+/// Reference: <https://valkey.io/commands/msetex/>
+pub(super) fn msetex(
+    entered: &mut Entered<'_>,
+    args: &mut Args<'_>,
+    out: &mut dyn Sink,
+) -> Result<(), CommandError> {
+    let count = parse_int(args.required()?).filter(|count| (1..=i64::from(i32::MAX)).contains(count));
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let count = count.ok_or(CommandError::text("ERR invalid numkeys value or out of range"))?;
+    let pairs = args.take(count.saturating_mul(2)).map_err(|_| CommandError::Syntax)?;
+    let pairs = pairs.as_chunks::<2>().0;
+    let options = Options::parse(args, For::Many)?;
+    let expires = options.expires(entered.now_ms(), "msetex")?;
+    let mut exist = pairs.iter().map(|&[name, _]| {
+        let (mut keys, key) = entered.at(name);
+        keys.exists(key)
+    });
+    let allowed = match options.condition {
+        Condition::Always => true,
+        Condition::Absent => !exist.any(|exists| exists),
+        Condition::Present => exist.all(|exists| exists),
+    };
+    if allowed {
+        for [name, value] in pairs {
+            let (mut keys, key) = entered.at(name);
+            keys.set_string(key, value, expires);
+        }
+    }
+    out.int(i64::from(allowed));
+    Ok(())
 }
 
 fn set_within(
@@ -116,6 +148,7 @@ pub(super) fn getex(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum For {
     Set,
+    Many,
     Get,
 }
 
@@ -141,13 +174,13 @@ impl<'a> Options<'a> {
         let mut options = Options::default();
         while args.left() > 0 {
             let free = !options.keep && !options.persist;
-            if whose == For::Set && options.condition != Condition::Present && args.eat("NX") {
+            if whose != For::Get && options.condition != Condition::Present && args.eat("NX") {
                 options.condition = Condition::Absent;
-            } else if whose == For::Set && options.condition != Condition::Absent && args.eat("XX") {
+            } else if whose != For::Get && options.condition != Condition::Absent && args.eat("XX") {
                 options.condition = Condition::Present;
             } else if whose == For::Set && args.eat("GET") {
                 options.get = true;
-            } else if whose == For::Set && options.deadline.is_none() && args.eat("KEEPTTL") {
+            } else if whose != For::Get && options.deadline.is_none() && args.eat("KEEPTTL") {
                 options.keep = true;
             } else if whose == For::Get && options.deadline.is_none() && args.eat("PERSIST") {
                 options.persist = true;
@@ -163,6 +196,15 @@ impl<'a> Options<'a> {
             }
         }
         Ok(options)
+    }
+
+    /// What becomes of a key's deadline; `name` is the command that an error names.
+    fn expires(&self, now_ms: u64, name: &'static str) -> Result<Expires, CommandError> {
+        Ok(match self.deadline {
+            Some(deadline) => Expires::At(deadline.at_ms(now_ms, name)?),
+            None if self.keep => Expires::Keep,
+            None => Expires::Clear,
+        })
     }
 }
 
