@@ -7,6 +7,7 @@ mod acl;
 mod bitmap;
 mod cluster;
 mod connection;
+mod debug;
 mod dump;
 mod geo;
 mod hash;
