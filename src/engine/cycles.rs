@@ -9,7 +9,7 @@ use super::door::{Door, Entered, View};
 use crate::clock::Stopwatch;
 use crate::shard::db::{Db, Object};
 use crate::shard::waiters::Ticket;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -141,6 +141,11 @@ impl Cycles {
 
     /// Starts the thread, which ends with the engine.
     pub(super) fn start(engine: &Arc<Engine>) {
+        // Where schedules are explored, a task does what the thread would: `Engine::end_waits`.
+        #[cfg(feature = "shuttle")]
+        if crate::sync::is_explored() {
+            return;
+        }
         let weak = Arc::downgrade(engine);
         let cycles = Arc::clone(&engine.cycles);
         let thread =
@@ -206,6 +211,14 @@ impl Cycles {
             drop(dbs);
             self.freed.fetch_add(freed as u64, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(feature = "shuttle")]
+impl Engine {
+    /// Ends the waits whose time is up, as the thread for background work does, for tests that explore schedules.
+    pub fn end_waits(&self) {
+        Round::end_waits(&self.cycles, self.clock().now_ms());
     }
 }
 

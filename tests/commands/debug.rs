@@ -173,7 +173,7 @@ fn every_type_of_the_protocol_has_its_example() {
         > DEBUG PROTOCOL true                   < #t
         > DEBUG PROTOCOL false                  < #f
         > DEBUG PROTOCOL verbatim               < =\"This is a verbatim\\nstring\"
-        > DEBUG PROTOCOL attrib                 < |{\"key-popularity\" [\"key:123\" :90]} \"Some real reply following the attribute\"
+        > DEBUG PROTOCOL attrib                 < \"Some real reply following the attribute\"
         > DEBUG PROTOCOL x                      < -ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false
         > HELLO 2                               < *
         > DEBUG PROTOCOL attrib                 < \"Some real reply following the attribute\"
