@@ -10,6 +10,7 @@ mod connection;
 mod debug;
 mod dump;
 mod geo;
+mod handshakes;
 mod hash;
 mod hyperloglog;
 mod keys;
