@@ -7,13 +7,13 @@ fn debug_object_says_how_a_value_is_kept_and_how_long_it_is_when_saved() {
     check(
         "
         > SET s hello                           < +OK
-        > DEBUG OBJECT s                        < =~'Value at:* refcount:1 encoding:embstr serializedlength:6 lru:* lru_seconds_idle:0'
+        > DEBUG OBJECT s                        < +Value at:* refcount:1 encoding:embstr serializedlength:6 lru:* lru_seconds_idle:0
         > DEBUG OBJECT missing                  < -ERR no such key
         > DEBUG OBJECT                          < -ERR unknown subcommand or wrong number of arguments for 'OBJECT'. Try DEBUG HELP.
         > HSET h a 1 b xyz                      < :2
-        > DEBUG OBJECT h                        < =~'Value at:* encoding:listpack serializedlength:21 lru:* lru_seconds_idle:0'
+        > DEBUG OBJECT h                        < +Value at:* encoding:listpack serializedlength:21 lru:* lru_seconds_idle:0
         ! only 7.2
-        > DEBUG OBJECT s fast                   < =~'Value at:* refcount:1 encoding:embstr lru:* lru_seconds_idle:0'
+        > DEBUG OBJECT s fast                   < +Value at:* refcount:1 encoding:embstr lru:* lru_seconds_idle:0
         ",
     );
 }
@@ -25,7 +25,7 @@ fn debug_object_tells_of_the_nodes_of_a_list() {
         ! only 7.2
         > CONFIG SET list-max-listpack-size 2   < +OK
         > RPUSH l a b c d e                     < :5
-        > DEBUG OBJECT l                        < =~'Value at:* refcount:1 encoding:quicklist serializedlength:* ql_nodes:3 ql_avg_node:1.67 ql_listpack_max:2 ql_compressed:0 ql_uncompressed_size:*'
+        > DEBUG OBJECT l                        < +Value at:* refcount:1 encoding:quicklist serializedlength:* ql_nodes:3 ql_avg_node:1.67 ql_listpack_max:2 ql_compressed:0 ql_uncompressed_size:*
         > DEBUG QUICKLIST l                     < +Quicklist structure printed on stdout
         > DEBUG QUICKLIST l 1                   < +Quicklist structure printed on stdout
         > DEBUG LISTPACK l                      < -ERR Not a listpack encoded object.
@@ -69,7 +69,7 @@ fn debug_sdslen_tells_the_lengths_of_key_and_text() {
         > DEBUG SDSLEN missing                  < -ERR no such key
         > DEBUG SDSLEN                          < -ERR unknown subcommand or wrong number of arguments for 'SDSLEN'. Try DEBUG HELP.
         ! no-oracle
-        > DEBUG SDSLEN key                      < =~'key_sds_len:3, key_sds_avail:0, key_zmalloc: *, val_sds_len:5, val_sds_avail:0, val_zmalloc: *'
+        > DEBUG SDSLEN key                      < +key_sds_len:3, key_sds_avail:0, key_zmalloc: *, val_sds_len:5, val_sds_avail:0, val_zmalloc: *
         ",
     );
 }
@@ -81,7 +81,7 @@ fn tables_of_databases_and_of_keys_are_described() {
         > DEBUG HTSTATS x                       < -ERR value is not an integer or out of range
         > DEBUG HTSTATS 99                      < -ERR Out of range database
         > DEBUG HTSTATS -1                      < -ERR Out of range database
-        > DEBUG HTSTATS 0                       < =~'[[]Dictionary HT]*[[]Expires HT]*'
+        > DEBUG HTSTATS 0                       < =~'?Dictionary HT]*Expires HT]*'
         > SET s x                               < +OK
         > DEBUG HTSTATS-KEY s                   < -ERR The value stored at the specified key is not represented using an hash table
         > DEBUG HTSTATS-KEY missing             < -ERR no such key
@@ -124,7 +124,7 @@ fn what_turns_nothing_here_is_taken_as_redis_takes_it() {
         > DEBUG DICT-STATS                      < -ERR unknown subcommand or wrong number of arguments for 'DICT-STATS'. Try DEBUG HELP.
         > DEBUG STRINGMATCH-LEN a b             < -ERR unknown subcommand or wrong number of arguments for 'STRINGMATCH-LEN'. Try DEBUG HELP.
         > DEBUG RESTART x                       < -ERR value is not an integer or out of range
-        > DEBUG STRUCTSIZE                      < =~'bits:64 *'
+        > DEBUG STRUCTSIZE                      < +bits:64 *
         ",
     );
     check(
@@ -172,7 +172,7 @@ fn every_type_of_the_protocol_has_its_example() {
         > DEBUG PROTOCOL bignum                 < (1234567999999999999999999999999999999
         > DEBUG PROTOCOL true                   < #t
         > DEBUG PROTOCOL false                  < #f
-        > DEBUG PROTOCOL verbatim               < =\"This is a verbatim\\nstring\"
+        > DEBUG PROTOCOL verbatim               < =\"txt:This is a verbatim\\nstring\"
         > DEBUG PROTOCOL attrib                 < \"Some real reply following the attribute\"
         > DEBUG PROTOCOL x                      < -ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false
         > HELLO 2                               < *
@@ -199,12 +199,12 @@ fn client_eviction_is_shown_where_there_is_a_limit() {
 fn checksums_of_payloads_are_looked_at_unless_a_test_says_otherwise() {
     check(
         "
-        > RESTORE k 0 '\\x00\\xc0\\x0a\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00' < -ERR DUMP payload version or checksum are wrong
+        > RESTORE k 0 \"\\x00\\xc0\\x0a\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\" < -ERR DUMP payload version or checksum are wrong
         > DEBUG SET-SKIP-CHECKSUM-VALIDATION 1  < +OK
-        > RESTORE k 0 '\\x00\\xc0\\x0a\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01' < +OK
+        > RESTORE k 0 \"\\x00\\xc0\\x0a\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\" < +OK
         > GET k                                 < \"10\"
         > DEBUG SET-SKIP-CHECKSUM-VALIDATION 0  < +OK
-        > RESTORE l 0 '\\x00\\xc0\\x0a\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01' < -ERR DUMP payload version or checksum are wrong
+        > RESTORE l 0 \"\\x00\\xc0\\x0a\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\" < -ERR DUMP payload version or checksum are wrong
         ",
     );
 }
