@@ -99,7 +99,9 @@ fn the_fuzz_dictionary_of_rights_is_current() {
     for entry in TABLE.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands)) {
         all.extend([format!("+{}", entry.full_name), format!("-{}", entry.full_name)]);
     }
-    for category in ["read", "write", "keyspace", "admin", "dangerous", "connection", "pubsub", "scripting", "slow"] {
+    for category in
+        ["read", "write", "keyspace", "admin", "dangerous", "connection", "pubsub", "scripting", "slow"]
+    {
         all.extend([format!("+@{category}"), format!("-@{category}")]);
     }
     is_current("acl", &all);
@@ -107,7 +109,19 @@ fn the_fuzz_dictionary_of_rights_is_current() {
 
 #[test]
 fn the_fuzz_dictionary_of_settings_is_current() {
-    let words = ["yes", "no", "1gb", "100", "-1", "\"\"", "user u on nopass ~* +@all", "rename-command", "\n", "\n!\n", "\\x"];
+    let words = [
+        "yes",
+        "no",
+        "1gb",
+        "100",
+        "-1",
+        "\"\"",
+        "user u on nopass ~* +@all",
+        "rename-command",
+        "\n",
+        "\n!\n",
+        "\\x",
+    ];
     let mut all: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let settings = Settings::new(&Config::default()).expect("defaults are right");
     for (name, value) in settings.get(&[b"*"]) {

@@ -237,10 +237,7 @@ impl Round {
     fn run(&mut self, engine: &Engine, cycles: &Cycles) -> u64 {
         let now_ms = engine.clock().now_ms();
         Self::end_waits(cycles, now_ms);
-        if cycles.expiry_off.load(Ordering::Relaxed)
-            || cycles.is_paused()
-            || engine.pause().is_on(now_ms)
-        {
+        if cycles.expiry_off.load(Ordering::Relaxed) || cycles.is_paused() || engine.pause().is_on(now_ms) {
             return if engine.pause().is_on(now_ms) { now_ms + ROUND_MS } else { u64::MAX };
         }
         // A round that began in the future began before the clock was put back.

@@ -72,7 +72,10 @@ impl Engine {
     }
 
     /// The commands that whoever asks can run by some name.
-    pub(crate) fn commands_of<'e>(&'e self, session: &Session) -> impl Iterator<Item = &'static Entry> + use<'e> {
+    pub(crate) fn commands_of<'e>(
+        &'e self,
+        session: &Session,
+    ) -> impl Iterator<Item = &'static Entry> + use<'e> {
         let renames = self.renames(session);
         TABLE.entries().iter().filter(move |entry| !renames || self.names.has(entry))
     }

@@ -122,7 +122,9 @@ fn debug(
             return Err(CommandError::text("ERR Error trying to load the AOF files, check server logs."));
         }
         (b"clusterlink", [kill, _, _]) if kill.eq_ignore_ascii_case(b"KILL") => {
-            return Err(CommandError::text("ERR Debug option only available for cluster mode enabled setup!"));
+            return Err(CommandError::text(
+                "ERR Debug option only available for cluster mode enabled setup!",
+            ));
         }
         (b"restart" | b"crash-and-recover", rest @ ([] | [_])) => {
             if rest.first().is_some_and(|delay| parse_int(delay).is_none()) {
