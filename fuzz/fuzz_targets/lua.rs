@@ -60,8 +60,8 @@ const CLEAN: &str = "
     return 'clean'";
 
 fn compile(db: &Damselfly, text: &[u8]) {
-    if let Ok(Reply::Bulk(sha)) = db.call([b"SCRIPT", b"LOAD", text]) {
-        let exists = db.call([b"SCRIPT", b"EXISTS", &sha[..]]).expect("it takes any text");
+    if let Ok(Reply::Bulk(sha)) = db.call([&b"SCRIPT"[..], b"LOAD", text]) {
+        let exists = db.call([&b"SCRIPT"[..], b"EXISTS", &sha[..]]).expect("it takes any text");
         assert_eq!(exists, Reply::Array(vec![Reply::Int(1)]));
     }
     db.call(["SCRIPT", "FLUSH"]).expect("it never fails");
@@ -130,7 +130,7 @@ fn functions(db: &Damselfly, bytes: &[u8]) {
     if first.eq_ignore_ascii_case(b"SHUTDOWN") || first.eq_ignore_ascii_case(b"DEBUG") {
         return;
     }
-    match db.call([b"EVAL", FUNCTIONS.as_bytes(), b"1", b"k", first, second]) {
+    match db.call([&b"EVAL"[..], FUNCTIONS.as_bytes(), b"1", b"k", first, second]) {
         Ok(Reply::Array(items)) => assert_eq!(items.first().and_then(Reply::as_bytes), Some(&b"fine"[..]), "{items:?}"),
         Ok(other) => panic!("{other:?}"),
         // Memory, or a budget.

