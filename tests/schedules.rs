@@ -244,7 +244,6 @@ fn a_client_that_is_killed_while_it_is_served_loses_nothing() {
                 let mut out = ReplyBuilder::new(Protocol::Resp3);
                 let waiter = Arc::clone(waiter);
                 client.engine.take_delivery(&mut client.session, &waiter, &mut out);
-                client.waiter = None;
                 return Some(out.finish());
             }
             reply
