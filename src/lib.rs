@@ -56,6 +56,10 @@ pub mod script;
 pub mod server;
 mod sha1;
 pub mod shard;
+#[cfg(feature = "shuttle")]
+pub mod sync;
+#[cfg(not(feature = "shuttle"))]
+mod sync;
 pub mod value;
 mod varint;
 pub mod wire;

@@ -55,6 +55,12 @@ pub trait Sink {
     fn set(&mut self, len: usize);
     /// Opens a push message of `len` elements (an array in RESP2).
     fn push(&mut self, len: usize);
+    /// Opens an attribute of `pairs` pairs in front of the reply that it is about; whether whoever reads gets any.
+    /// Where he gets none, no pairs may follow.
+    fn attribute(&mut self, pairs: usize) -> bool {
+        let _ = pairs;
+        false
+    }
     /// A floating point number (a string in RESP2).
     fn double(&mut self, value: f64);
     /// A floating point number and how it is written, where Redis has a `long double` (a string in RESP2).

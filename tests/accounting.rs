@@ -96,6 +96,10 @@ fn fill(pipeline: &mut Vec<u8>, number: usize) -> usize {
     2
 }
 
+/// What the process takes for the first keys besides them, in bytes: pages of the allocator's and of the arenas' for each
+/// size of entry, and buffers of the connection. It is there for the next keys.
+const AT_FIRST: f64 = (4 << 20) as f64;
+
 #[test]
 fn used_memory_grows_as_the_process_does() {
     let (_process, addr) = start();
@@ -103,23 +107,32 @@ fn used_memory_grows_as_the_process_does() {
     let before = memory(&mut client);
     let mut stream = TcpStream::connect(&addr).expect("it listens");
     let (mut pipeline, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
-    for number in 0..60_000 {
-        fill(&mut pipeline, number);
-        if number % 200 == 199 {
-            pipeline.extend(words(&["ECHO", "round"]));
-            stream.write_all(&pipeline).expect("sent");
-            pipeline.clear();
-            let mut tail = Vec::new();
-            while !tail.ends_with(b"$5\r\nround\r\n") {
-                let count = stream.read(&mut buffer).expect("replies");
-                assert!(count > 0, "it hung up");
-                tail.extend_from_slice(&buffer[..count]);
+    let mut next = 0;
+    for rounds in [2_000, 5_000, 20_000, 60_000] {
+        for number in next..rounds {
+            fill(&mut pipeline, number);
+            if number % 200 == 199 {
+                pipeline.extend(words(&["ECHO", "round"]));
+                stream.write_all(&pipeline).expect("sent");
+                pipeline.clear();
+                let mut tail = Vec::new();
+                while !tail.ends_with(b"$5\r\nround\r\n") {
+                    let count = stream.read(&mut buffer).expect("replies");
+                    assert!(count > 0, "it hung up");
+                    tail.extend_from_slice(&buffer[..count]);
+                }
             }
         }
+        next = rounds;
+        let after = memory(&mut client);
+        let (used, resident) = (after.0 - before.0, after.1 - before.1);
+        let ratio = used / resident;
+        let shown = format!("{rounds} rounds: {used} bytes are counted, {resident} are taken: {ratio:.3}");
+        println!("{shown}");
+        // From some fifty megabytes on what is there at first is less than what is allowed.
+        match resident > 40e6 {
+            true => assert!((0.9..=1.1).contains(&ratio), "{shown}"),
+            false => assert!((used - resident).abs() < resident / 10.0 + AT_FIRST, "{shown}"),
+        }
     }
-    drop(stream);
-    let after = memory(&mut client);
-    let (used, resident) = (after.0 - before.0, after.1 - before.1);
-    let ratio = used / resident;
-    assert!((0.9..=1.1).contains(&ratio), "{used} bytes are counted, {resident} are taken: {ratio:.3}");
 }

@@ -1,9 +1,10 @@
-//! The fuzz dictionary is made from the command table, and is current.
+//! The fuzz dictionaries are made from the command table and the settings, and are current.
 
 #[path = "generate/syntax.rs"]
 mod syntax;
 
 use damselfly::command::table::{Entry, TABLE};
+use damselfly::config::{Config, Settings};
 use std::collections::BTreeSet;
 use std::path::Path;
 use syntax::Node;
@@ -52,10 +53,89 @@ fn names(entry: &Entry, into: &mut BTreeSet<String>) {
 fn the_fuzz_dictionary_is_current() {
     let mut all: BTreeSet<String> = MORE.iter().map(|word| (*word).to_owned()).collect();
     TABLE.entries().iter().for_each(|entry| names(entry, &mut all));
+    is_current("commands", &all);
+}
+
+/// Words of the rules of users, which the commands' syntax does not spell out.
+const RULES: &[&str] = &[
+    "on",
+    "off",
+    "reset",
+    "resetkeys",
+    "resetpass",
+    "resetchannels",
+    "clearselectors",
+    "nopass",
+    "allkeys",
+    "allchannels",
+    "allcommands",
+    "nocommands",
+    "sanitize-payload",
+    "skip-sanitize-payload",
+    "~*",
+    "~a*",
+    "%R~",
+    "%W~",
+    "%RW~",
+    "&*",
+    "&c",
+    "+@all",
+    "-@all",
+    ">pw",
+    "<pw",
+    "#ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    "!ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    "(",
+    ")",
+    "user u ",
+    "user default ",
+    "\n",
+    " ",
+];
+
+#[test]
+fn the_fuzz_dictionary_of_rights_is_current() {
+    let mut all: BTreeSet<String> = RULES.iter().map(|word| (*word).to_owned()).collect();
+    for entry in TABLE.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands)) {
+        all.extend([format!("+{}", entry.full_name), format!("-{}", entry.full_name)]);
+    }
+    for category in
+        ["read", "write", "keyspace", "admin", "dangerous", "connection", "pubsub", "scripting", "slow"]
+    {
+        all.extend([format!("+@{category}"), format!("-@{category}")]);
+    }
+    is_current("acl", &all);
+}
+
+#[test]
+fn the_fuzz_dictionary_of_settings_is_current() {
+    let words = [
+        "yes",
+        "no",
+        "1gb",
+        "100",
+        "-1",
+        "\"\"",
+        "user u on nopass ~* +@all",
+        "rename-command",
+        "\n",
+        "\n!\n",
+        "\\x",
+    ];
+    let mut all: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let settings = Settings::new(&Config::default()).expect("defaults are right");
+    for (name, value) in settings.get(&[b"*"]) {
+        all.extend([name, value]);
+    }
+    is_current("config", &all);
+}
+
+/// Compares a dictionary with what is to be in it, or writes it.
+fn is_current(name: &str, words: &BTreeSet<String>) {
     let mut text = String::from(
         "# Made from the command table; UPDATE_DOCS=1 cargo test --test dictionary writes it.\n",
     );
-    for word in all.iter().filter(|word| !word.is_empty()) {
+    for word in words.iter().filter(|word| !word.is_empty()) {
         let escaped: String = word
             .chars()
             .map(|letter| match letter {
@@ -66,7 +146,7 @@ fn the_fuzz_dictionary_is_current() {
             .collect();
         text.push_str(&format!("\"{escaped}\"\n"));
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/dictionaries/commands.dict");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/dictionaries/{name}.dict"));
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, text).expect("written");
         return;

@@ -56,3 +56,45 @@ fn names_that_make_no_sense_are_refused_at_the_start() {
     assert_eq!(refusal("GET SET"), "config: a command is called 'SET' already");
     assert!(configured("rename-command CONFIG", &[]).is_err());
 }
+
+#[test]
+fn command_speaks_of_commands_by_what_they_are_and_finds_them_by_what_they_are_called() {
+    let lines = "rename-command GET hidden-get\nrename-command CONFIG Geheim\nrename-command FLUSHALL \"\"\n\
+                 rename-command PING pong";
+    let server = TestServer::start(&configured(lines, &[]).expect("right"), Clock::system());
+    let plain = TestServer::start(&configured("", &[]).expect("right"), Clock::system());
+    let (mut client, mut other) = (server.connect(), plain.connect());
+    let mut says = |line: &str| client.line(line).expect("a reply").to_string();
+    let mut usual = |line: &str| other.line(line).expect("a reply").to_string();
+    let count = |reply: String| reply.trim_start_matches(':').parse::<i64>().expect("a number");
+    // What follows is what redis-server 7.0 and Valkey say with these lines.
+    assert_eq!(count(says("COMMAND COUNT")), count(usual("COMMAND COUNT")) - 1);
+    let listed = says("COMMAND LIST");
+    for (name, is_listed) in [("get", true), ("config", true), ("config|get", true), ("ping", true)]
+        .into_iter()
+        .chain([("flushall", false), ("hidden-get", false), ("geheim", false), ("pong", false)])
+    {
+        assert_eq!(listed.contains(&format!("\"{name}\"")), is_listed, "{name}");
+    }
+    assert!(says("COMMAND LIST FILTERBY PATTERN config").contains("config"));
+    assert_eq!(says("COMMAND LIST FILTERBY PATTERN flushall"), "[]");
+    assert_eq!(says("COMMAND LIST FILTERBY PATTERN hidden*"), "[]");
+    assert!(!says("COMMAND").contains("flushall") && says("COMMAND").contains("\"get\""));
+    assert!(!says("COMMAND DOCS").contains("\"flushall\""));
+    assert_eq!(says("COMMAND INFO get flushall config config|get ping"), "[nil nil nil nil nil]");
+    for (name, is) in [("hidden-get", "get"), ("Geheim|GET", "config|get"), ("GEHEIM", "config")] {
+        assert!(says(&format!("COMMAND INFO {name}")).starts_with(&format!("[[\"{is}\"")), "{name}");
+        assert!(says(&format!("COMMAND DOCS {name}")).starts_with(&format!("[\"{is}\"")), "{name}");
+    }
+    assert_eq!(says("COMMAND DOCS get flushall"), "[]");
+    assert_eq!(says("COMMAND GETKEYS hidden-get k"), "[\"k\"]");
+    assert_eq!(says("COMMAND GETKEYS get k"), "-ERR Invalid command specified");
+    assert_eq!(says("Geheim"), "-ERR wrong number of arguments for 'config' command");
+    assert_eq!(says("Geheim x"), "-ERR unknown subcommand 'x'. Try GEHEIM HELP.");
+    // Rights are given to what a command is, and tried out by what it is called.
+    assert!(says("ACL SETUSER u +hidden-get").starts_with("-ERR Error in ACL SETUSER modifier"));
+    assert_eq!(says("ACL SETUSER u +get +flushall ~k"), "+OK");
+    assert_eq!(says("ACL DRYRUN u hidden-get k"), "+OK");
+    assert_eq!(says("ACL DRYRUN u get k"), "-ERR Command 'get' not found");
+    assert_eq!(says("ACL DRYRUN u flushall"), "-ERR Command 'flushall' not found");
+}

@@ -308,7 +308,7 @@ const DIFFERS: &[(&str, &str)] = &[
     ("config|set", "A setting whose feature is not part of this version takes its default only."),
     (
         "debug",
-        "`SLEEP`, `OBJECT`, `POPULATE`, `SET-ACTIVE-EXPIRE`, `ERROR`, `LOG`, `PROTOCOL` and `HELP` only.",
+        "What concerns replicas, forks and crashes is refused or changes nothing: [debug.md](debug.md).",
     ),
     (
         "flushall",

@@ -3,7 +3,7 @@
 use super::args::{Args, parse_int};
 use super::error::CommandError;
 use super::introspect;
-use super::table::{Command, Flag::*, Group, Keys, Run, TABLE, container, row};
+use super::table::{Command, Flag::*, Group, Keys, Run, container, row};
 use super::{unfit, write_help};
 use crate::engine::acl::{LogEntry, Selector, User};
 use crate::engine::{Reach, Scope, Session};
@@ -182,7 +182,7 @@ fn error_text(error: &dyn std::fmt::Display) -> CommandError {
 ///
 /// Reference: <https://valkey.io/commands/acl-dryrun/>
 fn dryrun(
-    _: &mut Session,
+    session: &mut Session,
     engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
@@ -194,7 +194,8 @@ fn dryrun(
         CommandError::from(format!("ERR User '{}' not found", String::from_utf8_lossy(name)))
     })?;
     let command = argv.first().copied().unwrap_or_default();
-    let entry = TABLE.find(command).and_then(|entry| match argv.get(1) {
+    let entry = Some(command).filter(|name| !name.contains(&b'|'));
+    let entry = entry.and_then(|name| engine.find_named(session, name)).and_then(|entry| match argv.get(1) {
         Some(sub) if !entry.subcommands.is_empty() => entry.subcommand(sub),
         _ => Some(entry),
     });

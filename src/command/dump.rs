@@ -109,7 +109,11 @@ fn restore(
     if ttl_ms < 0 {
         return Err(CommandError::text("ERR Invalid TTL value, must be >= 0"));
     }
-    let mut value = Value::from_payload(payload, &keys.shard().settings)?;
+    let shard = keys.shard();
+    let mut value = match shard.skips_checksums {
+        false => Value::from_payload(payload, &shard.settings)?,
+        true => Value::from_unchecked_payload(payload, &shard.settings)?,
+    };
     if ttl_ms > 0 {
         let now_ms = i64::try_from(keys.now_ms()).unwrap_or(i64::MAX);
         // As Redis counts: a deadline beyond what 64 bits hold lies in the past.

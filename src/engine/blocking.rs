@@ -33,7 +33,7 @@ use crate::command::error::CommandError;
 use crate::reply::{Reply, Sink};
 use crate::shard::waiters::{Place, Ticket};
 use crate::shard::{ReadyKey, Type};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;

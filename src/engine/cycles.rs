@@ -9,7 +9,7 @@ use super::door::{Door, Entered, View};
 use crate::clock::Stopwatch;
 use crate::shard::db::{Db, Object};
 use crate::shard::waiters::Ticket;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -36,6 +36,8 @@ pub struct Cycles {
     wake_ms: AtomicU64,
     /// `DEBUG SET-ACTIVE-EXPIRE`.
     expiry_off: AtomicBool,
+    /// `DEBUG PAUSE-CRON`.
+    paused: AtomicBool,
     /// Keys and large values that were freed here.
     freed: AtomicU64,
 }
@@ -100,6 +102,17 @@ impl Cycles {
         self.poke();
     }
 
+    /// Stops what is done because it is time for it, expiry and saving by rules, or lets it go on.
+    pub fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+        self.poke();
+    }
+
+    /// Whether nothing is done because it is time for it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
     /// Makes the thread look at everything anew, as after the clock was moved by hand.
     pub(crate) fn poke(&self) {
         self.with(|_| {});
@@ -128,6 +141,11 @@ impl Cycles {
 
     /// Starts the thread, which ends with the engine.
     pub(super) fn start(engine: &Arc<Engine>) {
+        // Where schedules are explored, a task does what the thread would: `Engine::end_waits`.
+        #[cfg(feature = "shuttle")]
+        if crate::sync::is_explored() {
+            return;
+        }
         let weak = Arc::downgrade(engine);
         let cycles = Arc::clone(&engine.cycles);
         let thread =
@@ -172,7 +190,7 @@ impl Cycles {
                 let first = work.timeouts.keys().next().map_or(u64::MAX, |&(deadline_ms, _)| deadline_ms);
                 let wake_ms = due_ms.min(first);
                 // Without active expiry no deadline is news; nor is one where the next round comes as soon as any may.
-                let off = self.expiry_off.load(Ordering::Relaxed);
+                let off = self.expiry_off.load(Ordering::Relaxed) || self.is_paused();
                 let known_ms = if off || due_ms <= now_ms + ROUND_MS { 0 } else { due_ms };
                 self.wake_ms.store(known_ms, Ordering::Relaxed);
                 work.asleep_until_ms = wake_ms;
@@ -196,6 +214,14 @@ impl Cycles {
     }
 }
 
+#[cfg(feature = "shuttle")]
+impl Engine {
+    /// Ends the waits whose time is up, as the thread for background work does, for tests that explore schedules.
+    pub fn end_waits(&self) {
+        Round::end_waits(&self.cycles, self.clock().now_ms());
+    }
+}
+
 /// Where the expiry cycle stands between rounds.
 #[derive(Debug, Default)]
 struct Round {
@@ -211,7 +237,7 @@ impl Round {
     fn run(&mut self, engine: &Engine, cycles: &Cycles) -> u64 {
         let now_ms = engine.clock().now_ms();
         Self::end_waits(cycles, now_ms);
-        if cycles.expiry_off.load(Ordering::Relaxed) || engine.pause().is_on(now_ms) {
+        if cycles.expiry_off.load(Ordering::Relaxed) || cycles.is_paused() || engine.pause().is_on(now_ms) {
             return if engine.pause().is_on(now_ms) { now_ms + ROUND_MS } else { u64::MAX };
         }
         // A round that began in the future began before the clock was put back.

@@ -217,7 +217,14 @@ impl<'e> Batch<'e> {
             && !entry.subcommands.is_empty()
         {
             entry = entry.subcommand(sub).ok_or_else(|| {
-                (Some(entry), CommandError::UnknownSubcommand(shorten(sub, 128), entry.command.name))
+                let sent = shorten(sub, 128);
+                let error = if self.engine.renames(session) {
+                    let name = shorten(name, 128).to_ascii_uppercase();
+                    CommandError::from(format!("ERR unknown subcommand '{sent}'. Try {name} HELP."))
+                } else {
+                    CommandError::UnknownSubcommand(sent, entry.command.name)
+                };
+                (Some(entry), error)
             })?;
         }
         let refused = if !entry.command.takes(argv.len()) {

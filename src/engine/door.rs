@@ -23,7 +23,7 @@ use crate::command::error::CommandError;
 use crate::command::table::Entry;
 use crate::persist::journal::Journal;
 use crate::shard::{Class, Key, Keyspace, Now, ReadyKey, Shard};
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::VecDeque;

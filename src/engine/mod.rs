@@ -80,7 +80,7 @@ use names::Names;
 use notices::Outbox;
 use pubsub::PubSub;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tracking::Trackers;
 
 /// The shards, and all that goes with them. Shared by everyone who uses it.
@@ -112,6 +112,8 @@ pub struct Engine {
     names: Names,
     busy: Busy,
     cluster: Cluster,
+    /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call what is not for scripts.
+    scripts_call_all: AtomicBool,
     #[cfg(feature = "script")]
     scripts: crate::script::Scripts,
     databases: usize,
@@ -183,6 +185,7 @@ impl Engine {
             names: Names::of(&settings)?,
             busy: Busy::default(),
             cluster: Cluster::new(settings.cluster_enabled(), &seed),
+            scripts_call_all: AtomicBool::new(false),
             #[cfg(feature = "script")]
             scripts: crate::script::Scripts::default(),
             databases,
@@ -324,6 +327,17 @@ impl Engine {
     #[inline]
     pub fn busy(&self) -> &Busy {
         &self.busy
+    }
+
+    /// Whether scripts may call what is not for scripts.
+    #[cfg(feature = "script")]
+    pub(crate) fn scripts_call_all(&self) -> bool {
+        self.scripts_call_all.load(Ordering::Relaxed)
+    }
+
+    /// Lets scripts call what is not for scripts, or no longer, for tests.
+    pub(crate) fn let_scripts_call_all(&self, on: bool) {
+        self.scripts_call_all.store(on, Ordering::Relaxed);
     }
 
     /// The cluster that is emulated, if any.

@@ -36,6 +36,12 @@ impl Names {
         Ok(names)
     }
 
+    /// Whether a command has a name left, its own or another.
+    fn has(&self, entry: &Entry) -> bool {
+        let is_it = |found: &Option<&'static Entry>| found.is_some_and(|found| found.id == entry.id);
+        is_it(&self.find(entry.full_name.as_bytes())) || self.0.values().any(is_it)
+    }
+
     fn find(&self, name: &[u8]) -> Option<&'static Entry> {
         match self.0.get(name.to_ascii_lowercase().as_slice()) {
             Some(&changed) => changed,
@@ -54,6 +60,24 @@ impl Engine {
     /// The command that a client means.
     pub(super) fn find_command(&self, name: &[u8]) -> Option<&'static Entry> {
         self.names.find(name)
+    }
+
+    /// The command of this name (`get`), or the subcommand (`config|get`), that whoever asks means.
+    pub(crate) fn find_named(&self, session: &Session, name: &[u8]) -> Option<&'static Entry> {
+        let find = |name| if self.renames(session) { self.find_command(name) } else { TABLE.find(name) };
+        match memchr::memchr(b'|', name) {
+            None => find(name),
+            Some(at) => find(name.get(..at)?)?.subcommand(name.get(at + 1..)?),
+        }
+    }
+
+    /// The commands that whoever asks can run by some name.
+    pub(crate) fn commands_of<'e>(
+        &'e self,
+        session: &Session,
+    ) -> impl Iterator<Item = &'static Entry> + use<'e> {
+        let renames = self.renames(session);
+        TABLE.entries().iter().filter(move |entry| !renames || self.names.has(entry))
     }
 
     /// The command, or its subcommand, that a script means.

@@ -676,6 +676,9 @@ impl Engine {
     /// Saves if it is time.
     fn alarm(&self, cron: Option<&Cron>, minute: &mut u64) {
         self.journal_round();
+        if self.cycles().is_paused() {
+            return;
+        }
         let now = self.clock().now_ms() / 1000;
         let figures = self.persistence.figures();
         let rules = self.settings().save_rules();

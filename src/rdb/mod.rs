@@ -137,14 +137,24 @@ impl<'a> Payload<'a> {
     /// # Errors
     /// [`Refused`].
     pub fn open(bytes: &'a [u8], limits: Limits) -> Result<Self, Refused> {
-        let body_len = bytes.len().checked_sub(FOOTER).ok_or(Refused::Footer)?;
-        let (body, footer) = bytes.split_at(body_len);
-        let [v0, v1, sum @ ..] = footer else { return Err(Refused::Footer) };
-        let version = u16::from_le_bytes([*v0, *v1]);
-        if !is_readable(version) {
+        let payload = Self::open_unchecked(bytes, limits);
+        let (body, sum) = bytes.split_last_chunk::<8>().ok_or(Refused::Footer)?;
+        if crc64(0, body).to_le_bytes() != *sum {
             return Err(Refused::Footer);
         }
-        if crc64(crc64(0, body), &[*v0, *v1]).to_le_bytes() != sum {
+        payload
+    }
+
+    /// The same with any checksum, for tests of what stands behind it. O(1).
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn open_unchecked(bytes: &'a [u8], limits: Limits) -> Result<Self, Refused> {
+        let body_len = bytes.len().checked_sub(FOOTER).ok_or(Refused::Footer)?;
+        let (body, footer) = bytes.split_at(body_len);
+        let [v0, v1, ..] = footer else { return Err(Refused::Footer) };
+        let version = u16::from_le_bytes([*v0, *v1]);
+        if !is_readable(version) {
             return Err(Refused::Footer);
         }
         Ok(Self::of_body(body, version, limits)?)

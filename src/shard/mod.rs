@@ -142,6 +142,8 @@ pub struct Shard {
     pub stats: ShardStats,
     /// Settings that data structures ask for.
     pub settings: ShardSettings,
+    /// `DEBUG SET-SKIP-CHECKSUM-VALIDATION`: payloads of `RESTORE` may have any checksum.
+    pub skips_checksums: bool,
     /// The earliest deadline given since somebody asked, Unix ms.
     new_due_ms: u64,
     /// Bytes that keys and values took when they were last accounted for.
@@ -186,6 +188,7 @@ impl Shard {
             events: Events::default(),
             stats: ShardStats::default(),
             settings,
+            skips_checksums: false,
             new_due_ms: NEVER,
             accounted_bytes: 0,
             pool: evict::Pool::default(),

@@ -380,6 +380,14 @@ impl Sink for RespSink<'_> {
         self.aggregate(b'>', len);
     }
 
+    fn attribute(&mut self, pairs: usize) -> bool {
+        let takes_any = self.protocol == Protocol::Resp3;
+        if takes_any {
+            self.header(b'|', pairs);
+        }
+        takes_any
+    }
+
     fn double(&mut self, value: f64) {
         let mut buffer = DoubleBuffer::new();
         let text = buffer.format(value);

@@ -432,7 +432,7 @@ fn debug_helps_tests_of_clients() {
         > DEBUG ERROR \"MINE is this\"          < -MINE is this
         > DEBUG PROTOCOL integer                < :12345
         > DEBUG PROTOCOL fnord                  < -ERR Wrong protocol type name. *
-        > DEBUG SEGFAULT                        < -ERR unknown subcommand or wrong number of arguments for 'SEGFAULT'. Try DEBUG HELP.
+        > DEBUG SEGFAULT                        < -ERR DEBUG SEGFAULT is not supported: *
         > DEBUG HELP                            < *
         > DEBUG                                 < -ERR wrong number of arguments for 'debug' command
         ",

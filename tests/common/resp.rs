@@ -58,6 +58,18 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Value, usize)>, String> {
                 _ => Value::Verbatim(body),
             }
         }
+        b'|' => {
+            // An attribute says something of the reply behind it, which is the one that counts.
+            let mut left = 2 * usize::try_from(number()?).unwrap_or(0) + 1;
+            loop {
+                let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
+                let Some((item, used)) = decode(rest)? else { return Ok(None) };
+                (at, left) = (at + used, left - 1);
+                if left == 0 {
+                    break item;
+                }
+            }
+        }
         kind @ (b'*' | b'~' | b'>' | b'%') => {
             let Ok(len) = usize::try_from(number()?) else { return Ok(Some((Value::NilArray, at))) };
             let mut items = Vec::new();

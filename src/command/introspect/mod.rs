@@ -94,23 +94,24 @@ pub(crate) fn categories(entry: &Entry) -> Vec<&'static str> {
 
 /// Replies with a description of every command. Reference: <https://valkey.io/commands/command/>
 fn all(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    write_infos(TABLE.entries().iter().map(Some), out);
+    let entries: Vec<&Entry> = engine.commands_of(session).collect();
+    write_infos(entries.into_iter().map(Some), out);
     Ok(())
 }
 
 /// Replies with the number of commands, subcommands not counted. Reference: <https://valkey.io/commands/command-count/>
 fn count(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
     _: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    out.int(TABLE.entries().len() as i64);
+    out.int(engine.commands_of(session).count() as i64);
     Ok(())
 }
 
@@ -127,7 +128,7 @@ fn info(
     if names.is_empty() {
         return all(session, engine, args, out);
     }
-    write_infos(names.iter().map(|name| find(name)), out);
+    write_infos(names.iter().map(|name| engine.find_named(session, name)), out);
     Ok(())
 }
 
@@ -228,16 +229,16 @@ fn write_key_spec(spec: &KeySpec, out: &mut dyn Sink) {
 ///
 /// Reference: <https://valkey.io/commands/command-docs/>
 fn docs(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
     let names = args.rest();
     let entries: Vec<&Entry> = if names.is_empty() {
-        TABLE.entries().iter().collect()
+        engine.commands_of(session).collect()
     } else {
-        names.iter().filter_map(|name| find(name)).collect()
+        names.iter().filter_map(|name| engine.find_named(session, name)).collect()
     };
     out.map(entries.len());
     for entry in entries {
@@ -425,12 +426,12 @@ fn write_arguments(args: &[Arg], keys: &mut KeyCount, out: &mut dyn Sink) {
 ///
 /// Reference: <https://valkey.io/commands/command-getkeys/>
 fn getkeys(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let keys = keys_of(args.rest())?;
+    let keys = keys_of(session, engine, args.rest())?;
     out.array(keys.len());
     keys.iter().for_each(|(key, _)| out.bulk(key));
     Ok(())
@@ -438,12 +439,12 @@ fn getkeys(
 
 /// The same with how each key is used. Reference: <https://valkey.io/commands/command-getkeysandflags/>
 fn getkeysandflags(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    let keys = keys_of(args.rest())?;
+    let keys = keys_of(session, engine, args.rest())?;
     out.array(keys.len());
     for (key, uses) in &keys {
         out.array(2);
@@ -455,8 +456,13 @@ fn getkeysandflags(
 
 type UsedKey<'a> = (&'a [u8], Vec<&'static str>);
 
-fn keys_of<'a>(argv: &[&'a [u8]]) -> Result<Vec<UsedKey<'a>>, CommandError> {
-    let entry = argv.first().and_then(|name| TABLE.find(name)).and_then(|entry| match argv.get(1) {
+fn keys_of<'a>(
+    session: &Session,
+    engine: &Reach<'_, '_>,
+    argv: &[&'a [u8]],
+) -> Result<Vec<UsedKey<'a>>, CommandError> {
+    let entry = argv.first().filter(|name| !name.contains(&b'|'));
+    let entry = entry.and_then(|name| engine.find_named(session, name)).and_then(|entry| match argv.get(1) {
         Some(name) if !entry.subcommands.is_empty() => entry.subcommand(name),
         _ => Some(entry),
     });
@@ -563,8 +569,8 @@ fn adjust<'a>(entry: &Entry, argv: &[&'a [u8]], keys: &mut Vec<UsedKey<'a>>) {
 ///
 /// Reference: <https://valkey.io/commands/command-list/>
 fn list(
-    _: &mut Session,
-    _: &mut Reach<'_, '_>,
+    session: &mut Session,
+    engine: &mut Reach<'_, '_>,
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
@@ -583,7 +589,7 @@ fn list(
         }
         _ => return Err(CommandError::Syntax),
     };
-    let all = TABLE.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
+    let all = engine.commands_of(session).flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
     let found: Vec<&Entry> = all.filter(|entry| shown(entry)).collect();
     out.array(found.len());
     found.iter().for_each(|entry| out.bulk(entry.full_name.as_bytes()));

@@ -33,6 +33,7 @@ fn each_element_has_its_shape_in_both_protocols() {
         (|s| s.map(6), "*12\r\n", "%6\r\n"),
         (|s| s.set(99), "*99\r\n", "~99\r\n"),
         (|s| s.push(3), "*3\r\n", ">3\r\n"),
+        (|s| assert_eq!(s.attribute(2), s.protocol() == Protocol::Resp3), "", "|2\r\n"),
         (|s| s.double(0.1), "$3\r\n0.1\r\n", ",0.1\r\n"),
         (|s| s.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n"),
         (|s| s.boolean(true), ":1\r\n", "#t\r\n"),
