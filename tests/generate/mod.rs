@@ -45,7 +45,6 @@ const LEFT_OUT: &[&str] = &[
     "MEMORY",
     "MIGRATE",
     "MODULE",
-    "MODULE",
     "MONITOR",
     "MULTI",
     "PFSELFTEST",
