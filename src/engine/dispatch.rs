@@ -220,6 +220,10 @@ impl<'e> Batch<'e> {
                 (Some(entry), CommandError::UnknownSubcommand(shorten(sub, 128), entry.command.name))
             })?;
         }
+        #[cfg(feature = "testkit")]
+        if let Some(error) = self.engine.faults().take(entry, session) {
+            return Err((Some(entry), error));
+        }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
         } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {
