@@ -2,8 +2,9 @@
 #![cfg(feature = "testkit")]
 
 use damselfly::Reply;
+use damselfly::clock::Stopwatch;
 use damselfly::testkit::{ClientError, TestServer};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -20,7 +21,7 @@ fn a_server_is_there_within_two_milliseconds_and_gone_with_its_value() -> Outcom
     drop(TestServer::start());
     let mut times: Vec<Duration> = (0..50)
         .map(|_| {
-            let began = Instant::now();
+            let began = Stopwatch::start();
             let server = TestServer::start();
             let took = began.elapsed();
             drop(server);
@@ -137,7 +138,7 @@ fn replies_may_be_late_and_connections_lost() -> Outcome {
     let server = TestServer::start();
     let (mut client, mut other) = (server.client(), server.client());
     server.delay(Duration::from_millis(60));
-    let began = Instant::now();
+    let began = Stopwatch::start();
     client.send(["PING"])?;
     other.call(["PING"])?;
     client.receive()?;
