@@ -436,8 +436,20 @@ fn queues_and_sessions_are_read_off_their_keys() {
     assert_eq!((&queue["name"], &queue["ready"], &queue["dead"]), (&json!("download"), &json!(2), &json!(1)));
     assert_eq!(queue["dead_jobs"][0]["attempts"], json!(3));
     assert_eq!(queue["dead_jobs"][0]["job"]["text"], json!(r#"{"trackhash":"abc"}"#));
-    call(&["ZADD", "sessions:u:7", "99", "0123456789abcdef"]);
-    call(&["HSET", "sessions:s:0123456789abcdef", "device", "phone", "ip", "10.0.0.1"]);
+    call(&["ZADD", "sessions:{u:7}:all", "99", "0123456789abcdef"]);
+    let device = r#"{"name":"phone","ip":"10.0.0.1"}"#;
+    call(&[
+        "HSET",
+        "sessions:{u:7}:s:0123456789abcdef",
+        "made",
+        "5",
+        "seen",
+        "7",
+        "ends",
+        "99",
+        "device",
+        device,
+    ]);
     // The census goes round every few seconds.
     let mut users = Value::Null;
     for _ in 0..100 {
@@ -448,7 +460,8 @@ fn queues_and_sessions_are_read_off_their_keys() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     assert_eq!((&users[0]["user"], &users[0]["count"]), (&json!("7"), &json!(1)));
-    assert_eq!(users[0]["sessions"][0]["device"], json!("phone"));
+    assert_eq!(users[0]["sessions"][0]["device"]["name"], json!("phone"));
+    assert_eq!(users[0]["sessions"][0]["seen"], json!(7));
     assert_eq!(users[0]["sessions"][0]["id"], json!("0123456789"), "an id is not shown whole");
 }
 

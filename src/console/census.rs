@@ -272,12 +272,10 @@ fn read(key: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     (Some(name).filter(|name| is_name(name) && name.len() < key.len()), None)
 }
 
-/// The user whose sessions a key lists: `sessions:u:7`, or `sessions:{u:7}:…`.
+/// The user whose sessions a key lists: `sessions:{u:7}:all`.
 fn user_of(key: &[u8]) -> Option<&[u8]> {
-    let rest = key.strip_prefix(b"sessions:")?;
-    let rest = rest.strip_prefix(b"{u:").or_else(|| rest.strip_prefix(b"u:"))?;
-    let end = rest.iter().position(|&byte| byte == b'}' || byte == b':').unwrap_or(rest.len());
-    rest.get(..end).filter(|user| !user.is_empty())
+    let user = key.strip_prefix(b"sessions:{u:")?.strip_suffix(b"}:all")?;
+    (!user.is_empty() && user.iter().all(u8::is_ascii_digit)).then_some(user)
 }
 
 fn split(key: &[u8]) -> (&[u8], &[u8]) {
@@ -309,9 +307,10 @@ mod tests {
 
     #[test]
     fn users_are_read_off_the_keys_of_their_sessions() {
-        assert_eq!(user_of(b"sessions:u:7"), Some(&b"7"[..]));
-        assert_eq!(user_of(b"sessions:{u:7}:ids"), Some(&b"7"[..]));
-        assert_eq!(user_of(b"sessions:s:abc"), None);
-        assert_eq!(user_of(b"sessions:u:"), None);
+        assert_eq!(user_of(b"sessions:{u:7}:all"), Some(&b"7"[..]));
+        for key in ["sessions:{u:7}:s:abc", "sessions:{u:}:all", "sessions:{u:x}:all", "sessions:{u:7}:epoch"]
+        {
+            assert_eq!(user_of(key.as_bytes()), None, "{key}");
+        }
     }
 }

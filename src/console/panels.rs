@@ -1,7 +1,7 @@
 //! The page's other panels: commands, slow log, clients, snapshots, namespaces, queues, sessions.
 
 use super::Console;
-use super::ask::{int, items, json_of, shown, text};
+use super::ask::{int, items, json_of, text};
 use super::auth::{Admin, Who};
 use super::failure::Failure;
 use super::figures::percent;
@@ -233,39 +233,36 @@ fn last_error(errors: &Reply) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// Sessions by user.
+/// Sessions by user, those that last longest first.
 pub(super) async fn sessions(State(console): State<Arc<Console>>, who: Who) -> Answer {
     must(&console, &who, &[b"SCAN", b"0"])?;
     let counts = console.counts().await;
     let mut rows = Vec::new();
     for (db, user) in counts.users.iter().take(USERS_MAX) {
         let ask = |argv: &[&[u8]]| console.ask(&who.user, *db, argv);
-        let key = format!("sessions:u:{user}").into_bytes();
-        let Ok(all) = ask(&[b"ZCARD", &key]) else { continue };
+        let key = |part: &str| format!("sessions:{{u:{user}}}:{part}").into_bytes();
+        let all = key("all");
+        let Ok(count) = ask(&[b"ZCARD", &all]) else { continue };
         let last = (SESSIONS_MAX - 1).to_string();
-        let pairs = items(ask(&[b"ZRANGE", &key, b"0", last.as_bytes(), b"REV", b"WITHSCORES"])?);
+        let pairs = items(ask(&[b"ZRANGE", &all, b"0", last.as_bytes(), b"REV", b"WITHSCORES"])?);
         let mut sessions = Vec::new();
         for pair in pairs.into_iter().map(items) {
-            let id = pair.first().and_then(Reply::as_bytes).unwrap_or_default().to_vec();
-            let mut session = b"sessions:s:".to_vec();
-            session.extend_from_slice(&id);
-            let fields =
-                [b"HMGET".as_slice(), &session, b"device", b"ip", b"ua", b"created_at", b"last_seen"];
-            let fields = ask(&fields).map(items).unwrap_or_default();
-            let of = |at: usize| fields.get(at).map(text).unwrap_or_default();
-            // An id is a hash, yet enough to point at a session: its beginning will do.
-            let short: String = String::from_utf8_lossy(&id).chars().take(10).collect();
+            let id = pair.first().map(text).unwrap_or_default();
+            let session = key(&format!("s:{id}"));
+            let fields = ask(&[b"HMGET", &session, b"made", b"seen", b"ends", b"device"]).map(items);
+            let fields = fields.unwrap_or_default();
+            let ms = |at: usize| fields.get(at).map(text).and_then(|text| text.parse::<u64>().ok());
+            let device = fields.get(3).map(text).unwrap_or_default();
             sessions.push(json!({
-                "id": short,
-                "expires": pair.get(1).map(json_of),
-                "device": of(0),
-                "ip": of(1),
-                "agent": of(2),
-                "created_at": of(3),
-                "last_seen": of(4),
+                // A digest, yet enough to point at a session: its beginning will do.
+                "id": id.chars().take(10).collect::<String>(),
+                "made": ms(0),
+                "seen": ms(1),
+                "ends": ms(2),
+                "device": serde_json::from_str::<Value>(&device).unwrap_or(Value::String(device)),
             }));
         }
-        rows.push(json!({ "user": shown(user.as_bytes())["text"], "db": db, "count": int(&all), "sessions": sessions }));
+        rows.push(json!({ "user": user, "db": db, "count": int(&count), "sessions": sessions }));
     }
     Ok(Json(json!({ "users": rows, "at": counts.at_ms })))
 }

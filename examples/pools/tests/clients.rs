@@ -15,7 +15,8 @@ fn the_redis_crate() -> Outcome {
     // An hour goes by in no time.
     server.advance(Duration::from_secs(3601));
     assert_eq!(db.get::<_, Option<String>>("session:1")?, None);
-    server.fail_next("INCR", "OOM command not allowed when used memory > 'maxmemory'.");
+    server.fail_next("INCRBY", "OOM command not allowed when used memory > 'maxmemory'.");
+    // The crate counts by INCRBY.
     let error = db.incr::<_, _, i64>("n", 1).expect_err("it was told to fail");
     assert_eq!(error.code(), Some("OOM"));
     assert_eq!(db.incr::<_, _, i64>("n", 1)?, 1);

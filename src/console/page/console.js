@@ -149,7 +149,7 @@ function plot({ title, of, show, top }) {
     picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     const points = state.samples.map((sample) => [sample.at, of(sample)]);
     const values = points.map(([, value]) => value).filter((value) => value !== null);
-    const high = top || ceiling(Math.max(0, ...values));
+    const high = top || Math.max(2, ceiling(Math.max(0, ...values)));
     const [from, to] = points.length > 1 ? [points[0][0], points[points.length - 1][0]] : [0, 1];
     const x = (at) => LEFT + ((at - from) / Math.max(1, to - from)) * (width - LEFT - RIGHT);
     const y = (value) => TOP + (1 - value / high) * (HEIGHT - TOP - BOTTOM);
@@ -484,11 +484,13 @@ function sessions() {
     if (!answer.users.length) return el('p', { className: 'empty' }, 'nobody has a session');
     return answer.users.map((user) => el('section', { className: 'card' },
       el('div', { className: 'head' }, el('h2', {}, 'User ' + user.user), el('span', { className: 'quiet' }, `${count(user.count)} sessions`)),
-      table([{ name: 'Session', className: 'mono', of: (row) => row.id }, { name: 'Device', of: (row) => row.device || '–' },
-        { name: 'Address', of: (row) => row.ip || '–' }, { name: 'Agent', className: 'wide', of: (row) => row.agent || '–' },
-        { name: 'Last seen', of: (row) => row.last_seen || '–' }], user.sessions)));
+      table([{ name: 'Session', className: 'mono', of: (row) => row.id }, { name: 'Device', of: (row) => deviceText(row.device) },
+        { name: 'Begun', className: 'wide', of: (row) => ago(row.made) }, { name: 'Last seen', of: (row) => ago(row.seen) },
+        { name: 'Ends in', className: 'num', of: (row) => (row.ends ? span(Math.max(0, row.ends - Date.now())) : '–') }], user.sessions)));
   });
 }
+
+const deviceText = (device) => (device && typeof device === 'object' ? Object.values(device).filter(Boolean).join(' · ') : device) || '–';
 
 function clients() {
   return refreshing('api/clients', (answer, again) => el('section', { className: 'card' },

@@ -69,8 +69,9 @@ async function fill(db) {
   await db.hSet("{jobs:download}:state", "7", "x\x1f5\x1f\x1f\x1f3\x1f10\x1f");
   await db.hSet("{jobs:download}:jobs", "7", '{"trackhash":"abc"}');
   await db.hSet("{jobs:download}:errors", "7", "timeout\x1eprovider did not answer\x1f");
-  await db.zAdd("sessions:u:7", [{ score: 99, value: "0123456789abcdef" }]);
-  await db.hSet("sessions:s:0123456789abcdef", { device: "phone", ip: "10.0.0.1", ua: "Mobile" });
+  await db.zAdd("sessions:{u:7}:all", [{ score: 99, value: "0123456789abcdef" }]);
+  const device = JSON.stringify({ name: "phone", ip: "10.0.0.1", agent: "Mobile" });
+  await db.hSet("sessions:{u:7}:s:0123456789abcdef", { made: "5", seen: String(Date.now() - 90000), ends: String(Date.now() + 9e6), device });
   for (let n = 0; n < 50; n++) await db.get(`tracks:${n * 7}`);
 }
 
