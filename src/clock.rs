@@ -2,9 +2,10 @@
 //!
 //! A [`Clock`] gives Unix time in milliseconds. Reading the system's clock costs as much as a third of a GET, so
 //! the last reading is kept: event loops refresh it once a batch, and what needs no exact time (idle times)
-//! uses it as it stands. A manual clock, for tests, stands still until it is advanced.
+//! uses it as it stands. A manual clock, for tests, stands still until it is advanced; one that follows the system may
+//! be put ahead of it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Unix time in milliseconds, from the system or set by hand.
@@ -13,6 +14,8 @@ pub struct Clock {
     /// The last reading, or the manual clock's time. Unix ms.
     last_ms: AtomicU64,
     manual: AtomicBool,
+    /// How far it is ahead of the system, ms; negative where it stood still for a while.
+    ahead_ms: AtomicI64,
 }
 
 impl Default for Clock {
@@ -25,13 +28,17 @@ impl Clock {
     /// A clock that follows the system's.
     #[must_use]
     pub fn system() -> Self {
-        Self { last_ms: AtomicU64::new(system_ms()), manual: AtomicBool::new(false) }
+        Self {
+            last_ms: AtomicU64::new(system_ms()),
+            manual: AtomicBool::new(false),
+            ahead_ms: AtomicI64::new(0),
+        }
     }
 
     /// A clock that stands at `unix_ms` until it is advanced.
     #[must_use]
     pub fn manual(unix_ms: u64) -> Self {
-        Self { last_ms: AtomicU64::new(unix_ms), manual: AtomicBool::new(true) }
+        Self { last_ms: AtomicU64::new(unix_ms), manual: AtomicBool::new(true), ahead_ms: AtomicI64::new(0) }
     }
 
     /// Whether it is moved by hand only.
@@ -46,7 +53,7 @@ impl Clock {
         if self.is_manual() {
             return self.last_ms();
         }
-        let now = system_ms();
+        let now = system_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed));
         self.last_ms.store(now, Ordering::Relaxed);
         now
     }
@@ -69,7 +76,11 @@ impl Clock {
     /// The time now in Unix microseconds, as `TIME` shows it.
     #[must_use]
     pub fn now_us(&self) -> u64 {
-        if self.is_manual() { self.last_ms() * 1000 } else { system_us() }
+        if self.is_manual() {
+            return self.last_ms() * 1000;
+        }
+        let ahead_us = self.ahead_ms.load(Ordering::Relaxed).saturating_mul(1000);
+        system_us().saturating_add_signed(ahead_us)
     }
 
     /// Moves a manual clock forward. A clock that follows the system becomes manual first.
@@ -77,6 +88,27 @@ impl Clock {
         let now = self.now_ms();
         self.manual.store(true, Ordering::Relaxed);
         self.last_ms.store(now.saturating_add(by.as_millis() as u64), Ordering::Relaxed);
+    }
+
+    /// Moves it forward and leaves it running, where it runs.
+    pub fn skip(&self, by: Duration) {
+        if self.is_manual() {
+            return self.advance(by);
+        }
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let further = |ahead: i64| Some(ahead.saturating_add(by));
+        let _ = self.ahead_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, further);
+        self.now_ms();
+    }
+
+    /// Lets it run again from where it stands.
+    pub fn run_on(&self) {
+        if self.is_manual() {
+            let ahead = i128::from(self.last_ms()) - i128::from(system_ms());
+            let ahead = i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX });
+            self.ahead_ms.store(ahead, Ordering::Relaxed);
+            self.manual.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -123,6 +155,18 @@ mod tests {
         assert_eq!(clock.now_ms(), 1_000);
         clock.advance(Duration::from_millis(1_500));
         assert_eq!((clock.now_ms(), clock.now_us()), (2_500, 2_500_000));
+    }
+
+    #[test]
+    fn a_clock_that_runs_may_skip_and_one_that_stood_still_runs_on_from_there() {
+        let clock = Clock::system();
+        clock.skip(Duration::from_secs(3600));
+        assert!(clock.now_ms() >= system_ms() + 3_599_000 && !clock.is_manual());
+        let clock = Clock::manual(1_000);
+        clock.skip(Duration::from_secs(1));
+        clock.run_on();
+        assert!((2_000..60_000).contains(&clock.now_ms()));
+        assert!((2_000_000..60_000_000).contains(&clock.now_us()));
     }
 
     #[test]

@@ -22,6 +22,8 @@
 //! | --- | --- |
 //! | [`embed`] | the typed handle in process, [`Damselfly`] |
 //! | `server` | event loops, connections, listeners (feature `server`) |
+//! | `console` | a page, JSON and Prometheus figures over HTTP (feature `console`) |
+//! | `testkit` | a server in a test: time travel, faults, assertions (feature `testkit`) |
 //! | `domain`, `remote` | typed caches, counters, limits over this engine or a server (features of these names) |
 //! | [`wire`] | bytes to requests, replies to bytes |
 //! | [`engine`] | the shards together: doors, routing, dispatch, blocking, clients |
@@ -37,6 +39,8 @@
 pub mod clock;
 pub mod command;
 pub mod config;
+#[cfg(feature = "console")]
+pub mod console;
 #[cfg(feature = "domain")]
 pub mod domain;
 pub mod double;
@@ -60,6 +64,8 @@ pub mod shard;
 pub mod sync;
 #[cfg(not(feature = "shuttle"))]
 mod sync;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod value;
 mod varint;
 pub mod wire;

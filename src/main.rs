@@ -2,10 +2,11 @@
 
 use damselfly::Damselfly;
 use damselfly::config::{Config, ConfigText};
+use damselfly::engine::Engine;
 use damselfly::persist::make_directory;
 use damselfly::persist::storage::{Directory, Storage as _};
 use damselfly::process;
-use damselfly::server::{self, cli, logging};
+use damselfly::server::{self, StartError, cli, logging};
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,10 @@ fn start() -> Result<(), Box<dyn error::Error>> {
         cli::Request::Export(transfer) => return export(&transfer),
         cli::Request::Print(text) => return Ok(io::stdout().write_all(text.as_bytes())?),
     };
+    #[cfg(feature = "testkit")]
+    if options.test {
+        return damselfly::testkit::process::run(&options.flags);
+    }
     let file = match options.file.as_deref() {
         None => None,
         Some(name) if name == "-" => Some(ConfigText::stdin(io::stdin())?),
@@ -47,7 +52,26 @@ fn start() -> Result<(), Box<dyn error::Error>> {
     }
     enter(&mut config)?;
     logging::init(&config)?;
-    Ok(server::run(config).map_err(|error| error.to_string())?)
+    let for_guests = config.clone();
+    let guests = |engine: &Arc<Engine>| guests(engine, &for_guests);
+    Ok(server::run_with(config, guests).map_err(|error| error.to_string())?)
+}
+
+/// What is served beside the protocol: consoles.
+#[cfg(feature = "console")]
+fn guests(engine: &Arc<Engine>, config: &Config) -> Result<impl Sized + use<>, StartError> {
+    let listened = damselfly::console::listen(&Damselfly::over(Arc::clone(engine)), config);
+    listened.map_err(|(address, error)| StartError::Listen { address, error })
+}
+
+#[cfg(not(feature = "console"))]
+fn guests(_: &Arc<Engine>, config: &Config) -> Result<(), StartError> {
+    match config.admin_port {
+        0 => Ok(()),
+        _ => Err(StartError::Guest(
+            "admin-port is set, and this program was built without the console".to_owned(),
+        )),
+    }
 }
 
 /// Asks the system not to back memory by huge pages, as Redis does (`disable-thp`): each that is touched anywhere is

@@ -471,7 +471,6 @@ fn stats(text: &mut Text, engine: &mut Reach<'_, '_>) {
         ("acl_access_denied_key", &denied(Reason::Key)),
         ("acl_access_denied_channel", &denied(Reason::Channel)),
     ]);
-    text.absent("0", &["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
 fn replication(text: &mut Text, engine: &mut Reach<'_, '_>) {

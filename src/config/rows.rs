@@ -455,6 +455,11 @@ settings! {
         tls_auth_clients: TlsClients = "tls-auth-clients", Choice(TlsClients::WORDS), "yes", Live, Network, "Whether clients must show a certificate.";
         tls_protocols: String = "tls-protocols", Text, "", Live, Network, "Versions of TLS, as in 'TLSv1.2 TLSv1.3'; empty for these two.";
 
+        admin_port: u16 = "admin-port", Int(0, 65535), "0", Start, Network, "Port of the console (HTTP); 0 for none.";
+        admin_bind: String = "admin-bind", List, "127.0.0.1", Start, Network, "Addresses that the console listens on.";
+        admin_hosts: String = "admin-hosts", List, "", Live, Network, "Names that the console may be reached by without a password, beside addresses and localhost.";
+        admin_read_only: bool = "admin-read-only", YesNo, "no", Live, Network, "Whether the console changes nothing.";
+
         protected_mode: bool = "protected-mode", YesNo, "yes", Live, Security, "Without a password, refuse clients from other machines.";
         requirepass: String = "requirepass", Text, "", Live, Security, "Password that clients must give; empty for none.";
         aclfile: String = "aclfile", Text, "", Start, Security, "File of users; empty for none.";

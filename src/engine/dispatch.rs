@@ -227,6 +227,10 @@ impl<'e> Batch<'e> {
                 (Some(entry), error)
             })?;
         }
+        #[cfg(feature = "testkit")]
+        if let Some(error) = self.engine.faults().take(entry, session) {
+            return Err((Some(entry), error));
+        }
         let refused = if !entry.command.takes(argv.len()) {
             CommandError::WrongArity(entry.full_name)
         } else if !entry.command.flags.has(Flag::NoAuth) && self.engine.must_authenticate(session) {

@@ -16,6 +16,8 @@ mod direct;
 mod dispatch;
 mod door;
 pub mod effects;
+#[cfg(feature = "testkit")]
+mod faults;
 mod journal;
 mod latency;
 mod memory;
@@ -40,6 +42,8 @@ pub use busy::{Busy, Pump, Running as BusyScript, ScriptFigures};
 pub use cluster::{Cluster, SLOTS, slot_of};
 pub use dispatch::{Batch, Flow};
 pub use door::Entered;
+#[cfg(feature = "testkit")]
+pub use faults::Faults;
 pub use latency::{Distribution, Event, Latency, Sample};
 pub use pause::{Pause, PauseKind};
 pub use persistence::{Persistence, SaveFigures};
@@ -116,6 +120,8 @@ pub struct Engine {
     scripts_call_all: AtomicBool,
     #[cfg(feature = "script")]
     scripts: crate::script::Scripts,
+    #[cfg(feature = "testkit")]
+    faults: Faults,
     databases: usize,
     /// Keys the hash function of large collections.
     dict_seed: (u64, u64),
@@ -188,6 +194,8 @@ impl Engine {
             scripts_call_all: AtomicBool::new(false),
             #[cfg(feature = "script")]
             scripts: crate::script::Scripts::default(),
+            #[cfg(feature = "testkit")]
+            faults: Faults::default(),
             databases,
             dict_seed,
             run_id: run_id[..40].to_owned(),
@@ -347,6 +355,13 @@ impl Engine {
         &self.cluster
     }
 
+    /// What is to fail.
+    #[cfg(feature = "testkit")]
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Scripts and functions.
     #[cfg(feature = "script")]
     #[must_use]
@@ -503,6 +518,18 @@ impl Engine {
     /// Moves the engine's clock forward: keys expire and waits time out as if the time had passed.
     pub fn advance(&self, by: std::time::Duration) {
         self.clock.advance(by);
+        self.cycles.poke();
+    }
+
+    /// The same, but a clock that runs goes on running.
+    pub fn skip(&self, by: std::time::Duration) {
+        self.clock.skip(by);
+        self.cycles.poke();
+    }
+
+    /// Lets a clock run again from where it stands.
+    pub fn run_on(&self) {
+        self.clock.run_on();
         self.cycles.poke();
     }
 }

@@ -45,6 +45,8 @@ pub struct Options {
     pub flags: Vec<(String, String)>,
     /// Only check the configuration.
     pub check: bool,
+    /// Be a server for tests, which ends with its parent.
+    pub test: bool,
 }
 
 /// A command line that makes no sense, in one line.
@@ -85,6 +87,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, CliErr
         file: matches.get_one::<OsString>("FILE").cloned(),
         flags: flags.into_iter().map(|(_, name, text)| (name, text)).collect(),
         check: matches.get_flag("check-config"),
+        test: cfg!(feature = "testkit") && matches.get_flag("test"),
     }))
 }
 
@@ -181,6 +184,12 @@ fn joined(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     joined
 }
 
+/// The whole command line with its subcommands: what the manual page and the shells' completions are made from.
+#[must_use]
+pub fn documented() -> Command {
+    command().override_usage("").subcommands(transfers())
+}
+
 fn command() -> Command {
     let mut command = Command::new("damselfly")
         .version(env!("CARGO_PKG_VERSION"))
@@ -208,6 +217,11 @@ fn command() -> Command {
             switch("version", ArgAction::Version, "Print the version").short('v').short_alias('V'),
             switch("check-config", ArgAction::SetTrue, "Check the configuration and exit"),
         ]);
+    if cfg!(feature = "testkit") {
+        let help =
+            "Be a server for tests: a free port, printed as JSON, nothing on disk, ended with its parent";
+        command = command.arg(switch("test", ArgAction::SetTrue, help));
+    }
     for group in Group::ALL {
         command = command.next_help_heading(group.title());
         command = command.args(ROWS.iter().filter(|row| row.group == group).map(flag));

@@ -210,6 +210,9 @@ pub(super) struct Connection {
     soft_since_ms: Option<u64>,
     /// What it has been counted with in `Stats::client_bytes`.
     counted_bytes: usize,
+    /// Since when replies are held back that are to be late, and for how long.
+    #[cfg(feature = "testkit")]
+    held: Option<(crate::clock::Stopwatch, std::time::Duration)>,
 }
 
 /// What became of a connection's replies.
@@ -269,6 +272,25 @@ impl Connection {
             ended: false,
             soft_since_ms: None,
             counted_bytes: 0,
+            #[cfg(feature = "testkit")]
+            held: None,
+        }
+    }
+
+    /// Whether its replies are to be late, and are not late enough yet.
+    #[cfg(feature = "testkit")]
+    pub(super) fn is_held(&mut self, delay: std::time::Duration) -> bool {
+        match &self.held {
+            None if delay.is_zero() => false,
+            None => {
+                self.held = Some((crate::clock::Stopwatch::start(), delay));
+                true
+            }
+            Some((since, delay)) if since.elapsed() < *delay => true,
+            Some(_) => {
+                self.held = None;
+                false
+            }
         }
     }
 

@@ -358,6 +358,11 @@ impl EventLoop {
             if place.generation != generation {
                 continue;
             }
+            #[cfg(feature = "testkit")]
+            if connection.is_held(self.engine.faults().delayed_by()) {
+                self.late.push(token);
+                continue;
+            }
             let next = connection.write_out(shared);
             self.slow |= connection.has_output();
             match next {

@@ -37,6 +37,8 @@ pub(super) enum Stream {
 
 /// Binds everything that a configuration names.
 pub(super) fn bind(config: &Config, settings: &Settings) -> Result<Vec<Listener>, StartError> {
+    #[cfg(not(feature = "tls"))]
+    let _ = settings;
     let mut listeners = Vec::new();
     if config.port != 0 {
         listeners.extend(bind_all(config, config.port)?.into_iter().map(Listener::Tcp));

@@ -61,6 +61,8 @@ pub enum StartError {
     Tls(String),
     /// Nothing to listen on.
     NoListener,
+    /// A guest cannot be served.
+    Guest(String),
     /// The operating system refused threads, polls or signals.
     System(io::Error),
 }
@@ -74,7 +76,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot write to the directory {path}: {}", plain(error))
             }
             Self::Storage(error) => error.fmt(f),
-            Self::Cron(error) => f.write_str(error),
+            Self::Cron(error) | Self::Guest(error) => f.write_str(error),
             Self::Tls(reason) => write!(f, "cannot speak TLS: {reason}"),
             Self::NoListener => f.write_str("nothing to listen on: port is 0 and no unixsocket is set"),
             Self::System(error) => write!(f, "cannot start: {}", plain(error)),
@@ -95,6 +97,17 @@ fn plain(error: &io::Error) -> String {
 /// # Errors
 /// [`StartError`]: nothing was served.
 pub fn run(config: Config) -> Result<(), StartError> {
+    run_with(config, |_| Ok(()))
+}
+
+/// The same, with a guest of the engine that is there as long as it is served.
+///
+/// # Errors
+/// [`StartError`]: nothing was served. The guest's are among them.
+pub fn run_with<G>(
+    config: Config,
+    guest: impl FnOnce(&Arc<Engine>) -> Result<G, StartError>,
+) -> Result<(), StartError> {
     listen::check_directory(&config.dir)?;
     stop_on_panic();
     let mut signals = signals::Signals::new().map_err(StartError::System)?;
@@ -121,6 +134,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     });
     listen::raise_file_limit(engine.settings());
     let server = Server::start(Arc::clone(&engine), listeners).map_err(StartError::System)?;
+    let guest = guest(&engine)?;
     tracing::info!(
         "damselfly {} ready: {} shards, {} event loops",
         env!("CARGO_PKG_VERSION"),
@@ -129,6 +143,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     );
     let why = signals.wait().map_err(StartError::System)?;
     tracing::info!("{why}: finishing what is in flight");
+    drop(guest);
     server.stop();
     engine.save_at_end().map_err(StartError::Storage)?;
     tracing::info!("bye");

@@ -5,7 +5,8 @@ import { existsSync, statSync } from "node:fs";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
 
-function binary() {
+/** The program under test. */
+export function binary() {
   if (process.env.SERVER_BINARY) return process.env.SERVER_BINARY;
   const built = ["release", "debug"]
     .map((profile) => fileURLToPath(new URL(`../../../target/${profile}/damselfly`, import.meta.url)))
@@ -15,7 +16,8 @@ function binary() {
   return built[0];
 }
 
-function freePort() {
+/** A port that nobody has. */
+export function freePort() {
   return new Promise((resolve) => {
     const server = net.createServer();
     server.listen(0, "127.0.0.1", () => {
