@@ -13,7 +13,7 @@
 use super::Engine;
 use super::door::Entered;
 use crate::command::table::{Entry, Run};
-use crate::shard::{Key, Keyspace, Now, Shard, Type};
+use crate::shard::{Gone, Key, Keyspace, Now, Shard, Type};
 use crate::varint;
 
 /// Effects that are gathered for one record.
@@ -78,10 +78,12 @@ impl Effects {
     }
 }
 
-/// Adds the keys of a shard that went by themselves.
+/// Adds the keys of a shard, and the fields of its hashes, that went by themselves.
 fn push_gone(effects: &mut Effects, shard: &mut Shard) {
-    for (db, key) in shard.gone.drain(..) {
-        effects.push(db, &[&b"DEL"[..], &key]);
+    for Gone { db, key, fields } in shard.gone.drain(..) {
+        let name = if fields.is_empty() { &b"DEL"[..] } else { b"HDEL" };
+        let argv: Vec<&[u8]> = [name, &key].into_iter().chain(fields.iter().map(|field| &**field)).collect();
+        effects.push(db, &argv);
     }
 }
 

@@ -21,6 +21,11 @@ impl Engine {
         &self.journal
     }
 
+    /// The journal, for those who keep it.
+    pub(crate) fn journal_handle(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
     /// Follows `appendfsync`, and `appendonly` where it was changed at run time.
     pub(super) fn follow_journal_settings(&self, name: &str) {
         self.journal.set_fsync(match self.settings().appendfsync() {
@@ -84,11 +89,13 @@ impl Engine {
 
     /// Whether there is a journal to replay.
     pub(super) fn has_segments(storage: &dyn Storage) -> Result<bool, StorageError> {
-        Ok(!journal::segments(storage)?.is_empty())
+        let names = storage.list().map_err(|error| StorageError::io(storage.path(""), error))?;
+        Ok(names.iter().any(|name| journal::is_segment(name)))
     }
 
     /// Replays what was journaled since the snapshot of this moment, and goes on with the journal where that is wanted.
     pub(super) fn recover_journal(&self, storage: &Arc<dyn Storage>, at_ms: u64) -> Result<(), StorageError> {
+        journal::adopt(&**storage, at_ms)?;
         let segments = Self::segments_behind(&**storage, at_ms)?;
         for (at, segment) in segments.iter().enumerate() {
             self.replay(&**storage, segment, at + 1 == segments.len())?;
@@ -200,7 +207,10 @@ impl Engine {
             return;
         }
         // What goes wrong is logged where it begins, and tried again in a second.
-        let _ = if self.journal.fsync() == Fsync::Never && !self.journal.refuses() {
+        let _ = if self.journal.fsync() == Fsync::Never
+            && !self.journal.refuses()
+            && !self.journal.is_awaited()
+        {
             self.journal.write()
         } else {
             self.journal.sync()

@@ -13,6 +13,7 @@
 use super::cron::Cron;
 use super::{Engine, Entered, Reach, memory};
 use crate::clock::Stopwatch;
+use crate::command::error::CommandError;
 use crate::persist::storage::{Directory, Storage};
 use crate::persist::{self, About, Accessed, Accesses, Loaded, Lock, Sink, StorageError, Target};
 use crate::rdb::Corrupt;
@@ -22,13 +23,20 @@ use crate::shard::{Lfu, Measure, Now};
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Least seconds between two tries of a save that failed, as in Redis.
 const RETRY_SECONDS: u64 = 5;
+/// Bytes that are saved and not written: from so many on those who save wait, and from more on those who write.
+const QUEUED_MAX: usize = 8 << 20;
+const QUEUED_BY_WRITERS_MAX: usize = 24 << 20;
+/// How long a writer waits for the disk at most, outside all shards, before he goes on.
+const WRITER_WAITS: Duration = Duration::from_millis(20);
+/// Threads that save at most, where nobody else is to be served meanwhile.
+const WALKERS_MAX: usize = 4;
 /// Threads that load at most.
 const LOADERS_MAX: usize = 16;
 
@@ -55,6 +63,10 @@ pub struct Persistence {
     /// Keys of the running save: written so far, and in all.
     keys_saved: AtomicU64,
     keys_total: AtomicU64,
+    /// Bytes of it that are saved and not written.
+    queued: Arc<AtomicUsize>,
+    queue: Mutex<()>,
+    written: Condvar,
     /// Bytes of the running load: so far, and in all; 0 for none that runs.
     loaded_bytes: AtomicU64,
     loading_bytes: AtomicU64,
@@ -173,6 +185,33 @@ impl Persistence {
         (of > 0).then(|| (self.loaded_bytes.load(Relaxed), of))
     }
 
+    /// Has a writer wait a moment where what he and others change is saved faster than it is written. He is outside all
+    /// shards.
+    #[inline]
+    pub(crate) fn wait_for_room(&self) {
+        if self.queued.load(Relaxed) > QUEUED_BY_WRITERS_MAX {
+            self.wait_below(QUEUED_BY_WRITERS_MAX, WRITER_WAITS);
+        }
+    }
+
+    #[cold]
+    fn wait_below(&self, bytes: usize, time: Duration) {
+        let mut queue = self.queue.lock();
+        if self.queued.load(Relaxed) > bytes && self.is_running() {
+            self.written.wait_for(&mut queue, time);
+        }
+    }
+
+    /// What was saved is written, or given up.
+    fn note_written(&self, bytes: usize) {
+        let before = self.queued.fetch_sub(bytes, Relaxed);
+        let falls_below = |limit: usize| before > limit && before - bytes <= limit;
+        if falls_below(QUEUED_MAX) || falls_below(QUEUED_BY_WRITERS_MAX) {
+            drop(self.queue.lock());
+            self.written.notify_all();
+        }
+    }
+
     /// Has one more save follow the one that runs (`BGSAVE SCHEDULE`).
     pub fn schedule(&self) {
         self.scheduled.store(true, Relaxed);
@@ -263,6 +302,42 @@ impl Engine {
         &self.persistence
     }
 
+    /// Whether writes are refused because nothing can be saved.
+    #[inline]
+    #[must_use]
+    pub fn refuses_writes(&self) -> bool {
+        self.persistence.refuses_writes() || self.journal.refuses()
+    }
+
+    /// The error of a write that is refused.
+    #[cold]
+    pub(crate) fn refusal_of_writes(&self) -> CommandError {
+        if self.persistence.refuses_writes() {
+            return CommandError::Misconf;
+        }
+        format!("MISCONF Errors writing to the AOF file: {}", self.journal.error()).into()
+    }
+
+    /// Refuses a write where nothing can be saved.
+    ///
+    /// # Errors
+    /// `MISCONF`.
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<(), CommandError> {
+        if self.refuses_writes() { Err(self.refusal_of_writes()) } else { Ok(()) }
+    }
+
+    /// Has the journal synced soon, by the thread that does it, so that nobody waits for the disk here. Its caller is
+    /// inside no shard.
+    pub(crate) fn sync_soon(&self) {
+        if self.persistence.alarm.lock().thread.is_some() {
+            self.persistence.ring();
+        } else {
+            // Those who wait are told how it goes.
+            let _ = self.journal.sync();
+        }
+    }
+
     /// Says in which directory snapshots stand. It is locked with the first one that is read or written.
     pub fn save_in(&self, directory: &Path) {
         let storage = Arc::new(Directory::new(directory));
@@ -300,7 +375,7 @@ impl Engine {
     /// [`StorageError`]; the last snapshot is still there then.
     pub fn save(&self) -> Result<(), StorageError> {
         let turn = self.persistence.turn().ok_or(StorageError::Running)?;
-        let result = self.save_in_turn();
+        let result = self.save_in_turn(all_cores());
         drop(turn);
         let mut figures = self.persistence.figures.lock();
         match &result {
@@ -349,7 +424,8 @@ impl Engine {
             let turn = Turn(&engine.persistence);
             let watch = Stopwatch::start();
             tracing::info!("background saving started");
-            let result = engine.save_in_turn();
+            // One core is enough: clients are served meanwhile.
+            let result = engine.save_in_turn(1);
             let took = watch.elapsed();
             match &result {
                 Ok(()) => tracing::info!("background saving ended with success in {took:.1?}"),
@@ -393,10 +469,10 @@ impl Engine {
         self.persistence.refuses.store(refuses, Relaxed);
     }
 
-    fn save_in_turn(&self) -> Result<(), StorageError> {
+    fn save_in_turn(&self, walkers: usize) -> Result<(), StorageError> {
         let storage = self.persistence.storage()?;
         let name = self.settings().dbfilename();
-        let (bytes, dirty) = self.write_snapshot(storage, &name, true)?;
+        let (bytes, dirty) = self.write_snapshot(storage, &name, true, walkers)?;
         let mut figures = self.persistence.figures.lock();
         figures.dirty = dirty;
         figures.last_save = self.clock().now_ms() / 1000;
@@ -413,7 +489,7 @@ impl Engine {
     /// [`StorageError`].
     pub fn export(&self, storage: Arc<dyn Storage>, name: &str) -> Result<u64, StorageError> {
         let _turn = self.persistence.turn().ok_or(StorageError::Running)?;
-        self.write_snapshot(storage, name, false).map(|(bytes, _)| bytes)
+        self.write_snapshot(storage, name, false, all_cores()).map(|(bytes, _)| bytes)
     }
 
     /// Writes a snapshot, ours or one that goes elsewhere; how long it is, and how many changes there were in its moment.
@@ -422,23 +498,25 @@ impl Engine {
         storage: Arc<dyn Storage>,
         name: &str,
         is_ours: bool,
+        walkers: usize,
     ) -> Result<(u64, u64), StorageError> {
         let persistence = &self.persistence;
         let mut sink = persist::format_of(name).create(storage, name)?;
         // Not in the moment itself: whoever changes functions holds them while he enters the shards.
         let functions = self.functions_to_save();
         let (sender, receiver) = mpsc::channel();
+        persistence.queued.store(0, Relaxed);
         // What goes elsewhere is no snapshot that a journal follows.
         let journals = is_ours && self.settings().appendonly();
         let at_ms = if is_ours { persistence.next_cut(self.clock().now_ms()) } else { self.clock().now_ms() };
         let mut about = About { at_ms, functions, accesses: self.accesses(), ..About::default() };
         about.databases.resize(self.databases(), (0, 0));
-        let mut prepared = if journals { Some(self.journal.prepare(at_ms)?) } else { None };
+        let mut prepared = if journals { Some(self.journal.prepare_next(at_ms)?) } else { None };
         let (first, dirty) = Reach::outside(self).with_all(0, |entered| {
             let mut dirty = 0;
             for shard in entered.shards() {
                 shard.is_journaled |= journals;
-                shard.begin_cut(&sender);
+                shard.begin_cut(&sender, &persistence.queued);
                 dirty += shard.stats.dirty;
                 for (db, (keys, with_deadline)) in about.databases.iter_mut().enumerate() {
                     *keys += shard.len(db) as u64;
@@ -460,15 +538,20 @@ impl Engine {
             self.tell_functions();
         }
         drop(sender);
-        let result = sink.begin(&about).and_then(|()| self.write_cuts(&mut *sink, &receiver));
+        let result = sink.begin(&about).and_then(|()| self.write_cuts(&mut *sink, &receiver, walkers));
         persistence.keys_saved.store(0, Relaxed);
         persistence.keys_total.store(0, Relaxed);
+        persistence.queued.store(0, Relaxed);
+        persistence.written.notify_all();
         if let Err(error) = result {
             self.doors().iter().for_each(|door| door.enter().drop_cut());
             return Err(error);
         }
         let bytes = sink.finish(&about)?;
         if is_ours {
+            if first.is_some() {
+                self.journal.note_anchored();
+            }
             if first.is_some() && !self.settings().appendonly() {
                 // It was turned off in the meantime.
                 self.listen(false);
@@ -482,11 +565,30 @@ impl Engine {
         Ok((bytes, dirty))
     }
 
-    fn write_cuts(&self, sink: &mut dyn Sink, receiver: &mpsc::Receiver<Item>) -> Result<(), StorageError> {
+    /// Walks the cuts on `walkers` threads, and writes what comes out of them on this one.
+    fn write_cuts(
+        &self,
+        sink: &mut dyn Sink,
+        receiver: &mpsc::Receiver<Item>,
+        walkers: usize,
+    ) -> Result<(), StorageError> {
+        let persistence = &*self.persistence;
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let walk = || {
+            while let Some(door) = self.doors().get(next.fetch_add(1, Relaxed)) {
+                while !stop.load(Relaxed) && door.enter().step_cut() {
+                    while persistence.queued.load(Relaxed) > QUEUED_MAX && !stop.load(Relaxed) {
+                        persistence.wait_below(QUEUED_MAX, WRITER_WAITS);
+                    }
+                }
+            }
+        };
         let mut take = |item| match item {
             Item::Chunk(chunk) => {
-                self.persistence.keys_saved.fetch_add(u64::from(chunk.entries), Relaxed);
-                sink.chunk(&chunk)
+                persistence.keys_saved.fetch_add(u64::from(chunk.entries), Relaxed);
+                let result = sink.chunk(&chunk);
+                persistence.note_written(chunk.len());
+                result
             }
             Item::Flushed(mut db) => {
                 // What it saves comes out of the same channel.
@@ -495,16 +597,22 @@ impl Engine {
             }
             Item::Lost => Err(StorageError::Abandoned),
         };
-        for door in self.doors() {
-            loop {
-                let more = door.enter().step_cut();
-                receiver.try_iter().try_for_each(&mut take)?;
-                if !more {
-                    break;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..walkers.clamp(1, WALKERS_MAX))
+                .map(|_| {
+                    std::thread::Builder::new().name("damselfly-walker".into()).spawn_scoped(scope, walk)
+                })
+                .collect();
+            // Where there is no thread to be had, this one walks first.
+            if threads.iter().all(Result::is_err) {
+                for door in self.doors() {
+                    while door.enter().step_cut() {}
                 }
             }
-        }
-        receiver.iter().try_for_each(&mut take)
+            let result = receiver.iter().try_for_each(&mut take);
+            stop.store(true, Relaxed);
+            result
+        })
     }
 
     fn accesses(&self) -> Accesses {
@@ -591,7 +699,7 @@ impl Engine {
         let path = storage.path(name);
         tracing::info!("loading {}", path.display());
         let watch = Stopwatch::start();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(LOADERS_MAX);
+        let threads = all_cores().min(LOADERS_MAX);
         let target = Into { engine: self, merge, now_ms, told: AtomicU64::new(0) };
         let result = persist::format_of(name).load(storage, name, &target, threads);
         persistence.loading_bytes.store(0, Relaxed);
@@ -705,6 +813,10 @@ impl Engine {
             self.follow_save_settings();
         }
     }
+}
+
+fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The engine as what is loaded into.

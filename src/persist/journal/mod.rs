@@ -6,10 +6,18 @@
 //! ```text
 //! segment: "DFLYJRNL", version u32, 0 u32, number u64, cut u64, checksum of these u64; then records
 //! record:  "\xD5fly", length u64, checksum of the length and the payload u64, payload
+//! promise: "\xD5syn", length u64 = 8, checksum as above, up to where the segment was synced u64
 //! ```
 //!
 //! Numbers are little-endian. `cut` names the snapshot that the segment follows: its moment. Segments are numbered without
 //! gaps. Checksums are those of Redis' files (CRC-64/Jones).
+//!
+//! A crash may leave what was not synced in any state: a later page may be on the disk where an earlier one is not. So a
+//! segment says, in front of what is written after a sync, up to where it is on the disk for certain: what is wrong before
+//! that place is damage, what is wrong behind the last promise was never promised to anybody, and is cut off.
+//!
+//! A journal that is turned on while the process runs begins in the moment of a snapshot, and is worth nothing without it:
+//! until that has its name, the segment's file has another one ([`waiting_name`]).
 //!
 //! **Invariant:** a record that was synced is never changed, and only the end of the last segment is ever cut.
 
@@ -18,8 +26,8 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{Scan, Segment, Tail, scan, segments};
-pub use write::{Fsync, Journal, JournalFigures};
+pub use read::{Scan, Segment, Tail, adopt, numbers, scan, segment, segments};
+pub use write::{AwaitsSync, Fsync, Journal, JournalFigures};
 
 use crate::rdb::crc64;
 
@@ -28,6 +36,8 @@ const VERSION: u32 = 1;
 /// Bytes of a segment's header.
 pub const HEADER_BYTES: usize = 40;
 const MARK: &[u8; 4] = b"\xD5fly";
+/// How a promise begins.
+const PROMISE: &[u8; 4] = b"\xD5syn";
 /// Bytes in front of a record's payload.
 pub const FRAME_BYTES: usize = 20;
 
@@ -35,6 +45,24 @@ pub const FRAME_BYTES: usize = 20;
 #[must_use]
 pub fn file_name(number: u64) -> String {
     format!("journal.{number:010}.dfly")
+}
+
+/// The file of a segment whose snapshot is not there yet: it begins to count once that is.
+#[must_use]
+pub fn waiting_name(number: u64) -> String {
+    file_name(number) + WAITING
+}
+
+const WAITING: &str = ".new";
+
+fn waiting_number_of(name: &str) -> Option<u64> {
+    number_of(name.strip_suffix(WAITING)?)
+}
+
+/// Whether a file is one of a journal's.
+#[must_use]
+pub fn is_segment(name: &str) -> bool {
+    number_of(name).or_else(|| waiting_number_of(name)).is_some()
 }
 
 fn number_of(name: &str) -> Option<u64> {
@@ -53,6 +81,17 @@ fn header(number: u64, cut: u64) -> [u8; HEADER_BYTES] {
     front.copy_from_slice(&bytes);
     sum.copy_from_slice(&crc64(0, &bytes).to_le_bytes());
     header
+}
+
+/// A promise, whole.
+fn promise(synced: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FRAME_BYTES + 8);
+    frame(&mut bytes, &synced.to_le_bytes());
+    if let Some(mark) = bytes.first_chunk_mut() {
+        *mark = *PROMISE;
+    }
+    seal(&mut bytes);
+    bytes
 }
 
 /// Begins a record; its frame is [filled in](seal) before it is written.
@@ -85,15 +124,4 @@ fn seal(bytes: &mut [u8]) {
 fn checksum(record: &[u8]) -> u64 {
     let sum = crc64(0, record.get(4..12).unwrap_or_default());
     crc64(sum, record.get(FRAME_BYTES..).unwrap_or_default())
-}
-
-/// The payload of the record at the front, and how many bytes it takes; `None` where there is no whole one.
-fn record(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    if !bytes.starts_with(MARK) {
-        return None;
-    }
-    let len = usize::try_from(u64_at(bytes, 4)?).ok()?;
-    let end = FRAME_BYTES.checked_add(len)?;
-    let whole = bytes.get(..end)?;
-    (u64_at(whole, 12)? == checksum(whole)).then(|| (whole.get(FRAME_BYTES..).unwrap_or_default(), end))
 }
