@@ -108,7 +108,7 @@ fn writes_are_refused_while_the_disk_is_full_and_taken_again_once_it_is_not() {
         assert!(is_refused(db.call(["SET", "a", "1"]).map(drop)), "a command");
         if cfg!(feature = "script") {
             let script = ["EVAL", "return redis.call('set','a','1')", "0"];
-            let refused = db.call(script).expect_err("a script that writes").to_string();
+            let refused = format!("{:?}", db.call(script));
             assert!(refused.contains("MISCONF"), "{refused}");
             let reads = ["EVAL", "return redis.call('get','before')", "0"];
             assert_eq!(db.call(reads).expect("a script that reads"), Reply::Bulk("1".into()));
@@ -202,7 +202,9 @@ fn verify(after: &Damselfly, did: Did, what: &str) {
 
 #[test]
 fn a_crash_at_any_point_loses_nothing_that_was_acknowledged() {
-    const ROUNDS: u64 = 8;
+    const ROUNDS: u64 = 6;
+    // CRASH_IMAGES=12 is the long form.
+    let images = std::env::var("CRASH_IMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(5u64);
     let faults = [Fault::Once(ErrorKind::StorageFull), Fault::FromThenOn(ErrorKind::Other), Fault::Torn];
     for fault in faults {
         for at in 0.. {
@@ -212,7 +214,7 @@ fn a_crash_at_any_point_loses_nothing_that_was_acknowledged() {
             storage.set(Some((at, fault)));
             let did = load(&db, ROUNDS);
             let operations = storage.operations();
-            for seed in 0..12u64 {
+            for seed in 0..images {
                 let image = match seed {
                     0 => memory.crashed(0),
                     1 => memory.crashed(128),

@@ -3,7 +3,7 @@
 use super::effects::Effects;
 use super::transaction::run_inside;
 use super::{Engine, Entered, View};
-use crate::command::table::TABLE;
+use crate::command::table::{Flag, TABLE};
 use crate::config::AppendFsync;
 use crate::persist::StorageError;
 use crate::persist::journal::{self, Fsync, Journal, Segment, Tail};
@@ -182,7 +182,10 @@ impl Engine {
         if !entry.subcommands.is_empty() {
             entry = argv.get(1).and_then(|sub| entry.subcommand(sub)).ok_or_else(unknown)?;
         }
-        if !entry.command.takes(argv.len()) {
+        let flags = entry.command.flags;
+        let changes =
+            flags.has(Flag::Write) || flags.has(Flag::MayReplicate) || entry.full_name == "function|restore";
+        if !entry.command.takes(argv.len()) || !changes {
             return Err(unknown());
         }
         let mut out = crate::reply::ReplyBuilder::default();

@@ -393,6 +393,7 @@ impl Storage for Memory {
         content.bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
         content.synced = content.bytes.clone();
         content.writes.clear();
+        content.writes.clear();
         Ok(())
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

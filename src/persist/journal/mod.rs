@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! segment: "DFLYJRNL", version u32, 0 u32, number u64, cut u64, checksum of these u64; then records
-//! record:  "\xD5fly", length u64, checksum of the length and the payload u64, payload
+//! record:  "\xD5fly", length u64, checksum of the mark, the length and the payload u64, payload
 //! promise: "\xD5syn", length u64 = 8, checksum as above, up to where the segment was synced u64
 //! ```
 //!
@@ -120,8 +120,9 @@ fn seal(bytes: &mut [u8]) {
     }
 }
 
-/// The checksum of a record that is whole.
+/// The checksum of a record that is whole. The mark is under it as well: that of zeros is zero, and a mark in front of
+/// pages that never reached the disk would be a record otherwise.
 fn checksum(record: &[u8]) -> u64 {
-    let sum = crc64(0, record.get(4..12).unwrap_or_default());
+    let sum = crc64(0, record.get(..12).unwrap_or_default());
     crc64(sum, record.get(FRAME_BYTES..).unwrap_or_default())
 }
