@@ -13,6 +13,9 @@ use damselfly::clock::Clock;
 use damselfly::command::table::{Flag, TABLE};
 use damselfly::config::{AppendFsync, Config};
 use damselfly::engine::Engine;
+use damselfly::engine::effects::Effects;
+use damselfly::persist::StorageError;
+use damselfly::persist::journal;
 use damselfly::persist::storage::{Memory, Storage};
 use generate::{Generator, Random};
 use std::sync::Arc;
@@ -20,13 +23,13 @@ use std::time::Duration;
 
 const BEGIN_MS: u64 = 1_700_000_000_000;
 
-fn open(storage: Arc<dyn Storage>, now_ms: u64) -> Damselfly {
+fn open(storage: Arc<dyn Storage>, now_ms: u64) -> Result<Damselfly, StorageError> {
     let config =
         Config::default().appendonly(true).appendfsync(AppendFsync::No).save("").shards(4).databases(4);
     let engine = Engine::open(&config, Clock::manual(now_ms)).expect("a good configuration");
     engine.save_to(storage);
-    engine.recover().unwrap_or_else(|error| panic!("it does not start: {error}"));
-    Damselfly::over(engine)
+    engine.recover()?;
+    Ok(Damselfly::over(engine))
 }
 
 /// What can be told of the data: digests, and deadlines.
@@ -48,6 +51,23 @@ fn state(db: &Damselfly) -> String {
 fn is_blocking(argv: &[Vec<u8>]) -> bool {
     let entry = argv.first().and_then(|name| TABLE.find(name));
     entry.is_some_and(|entry| entry.command.flags.has(Flag::Blocking))
+}
+
+/// What stands in the journal.
+fn journaled(storage: &dyn Storage) -> String {
+    let mut text = String::new();
+    for segment in journal::segments(storage).expect("segments") {
+        let scan = journal::scan(storage, &segment, |record| {
+            let (now_ms, commands) = Effects::parse(record).ok_or("no record")?;
+            for (db, argv) in commands {
+                let words: Vec<String> = argv.iter().map(|arg| arg.escape_ascii().to_string()).collect();
+                text.push_str(&format!("  {now_ms} [{db}] {}\n", words.join(" ")));
+            }
+            Ok(())
+        });
+        text.push_str(&format!("  {scan:?}\n"));
+    }
+    text
 }
 
 /// A call of the typed handle.
@@ -78,12 +98,14 @@ fn typed(db: &Damselfly, random: &mut Random) {
 fn play(generator: &Generator, seed: u64) {
     let mut random = Random::new(seed);
     let memory = Memory::new();
-    let db = open(Arc::new(memory.clone()), BEGIN_MS);
+    let db = open(Arc::new(memory.clone()), BEGIN_MS).expect("nothing is there");
     let mut session = db.session();
     let mut said = Vec::new();
     for argv in generator.script(&mut random) {
-        said.push(argv.iter().map(|arg| arg.escape_ascii().to_string()).collect::<Vec<_>>().join(" "));
+        let line = argv.iter().map(|arg| arg.escape_ascii().to_string()).collect::<Vec<_>>().join(" ");
         let lua = cfg!(feature = "script") && random.one_in(6);
+        let place = if lua { "lua " } else { "" };
+        said.push(format!("{place}{line}"));
         if lua {
             let script: &[u8] =
                 b"local r = redis.pcall(unpack(ARGV)) redis.pcall('incr', 'scripts') return r";
@@ -99,18 +121,30 @@ fn play(generator: &Generator, seed: u64) {
             let _ = session.call(&argv);
         }
         match random.below(40) {
-            0 => db.save().expect("saved"),
-            1..4 => db.engine().advance(Duration::from_millis(random.below(90_000) as u64)),
-            4 => db.engine().advance(Duration::from_millis(random.below(5) as u64)),
-            5..9 => typed(&db, &mut random),
+            0 => {
+                said.push("! save".to_owned());
+                db.save().expect("saved");
+            }
+            chance @ 1..5 => {
+                let ms = random.below(if chance == 4 { 5 } else { 90_000 }) as u64;
+                said.push(format!("! advance {ms}ms"));
+                db.engine().advance(Duration::from_millis(ms));
+            }
+            5..9 => {
+                said.push("! a typed call".to_owned());
+                typed(&db, &mut random);
+            }
             _ => {}
         }
     }
     db.engine().journal().sync().expect("on the disk");
     let now_ms = db.engine().clock().now_ms();
     let before = state(&db);
-    let after = state(&open(Arc::new(memory.crashed(0)), now_ms));
-    assert_eq!(after, before, "seed {seed}, after\n{}", said.join("\n"));
+    let said = format!("{}\njournal:\n{}", said.join("\n"), journaled(&memory));
+    match open(Arc::new(memory.crashed(0)), now_ms) {
+        Err(error) => panic!("seed {seed}: it does not start: {error}\n{said}"),
+        Ok(after) => assert_eq!(state(&after), before, "seed {seed}\n{said}"),
+    }
 }
 
 #[test]
