@@ -293,3 +293,100 @@ fn a_journal_that_was_off_meanwhile_is_not_mixed_with_the_next_one() {
     db.durable().expect("there is a journal").call(["INCR", "n"]).expect("incremented");
     assert_eq!(number(&open(Arc::new(memory.crashed(0))), "n"), 3);
 }
+
+/// Waits, a while, for something that another thread does.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = std::time::SystemTime::now();
+    while !is_so() {
+        assert!(began.elapsed().is_ok_and(|time| time < Duration::from_secs(20)), "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn rules_and_times_save_by_the_engines_clock() {
+    let memory = Memory::new();
+    let config = Config::default().save("60 2").snapshot_cron("*/10 * * * *").shards(2);
+    // Ten minutes begin a minute later.
+    let engine = Engine::open(&config, Clock::manual(9 * 60_000)).expect("a good configuration");
+    engine.save_to(Arc::new(memory));
+    engine.recover().expect("nothing is there");
+    engine.save_by_time().expect("a good time");
+    let db = Damselfly::over(Arc::clone(&engine));
+    let saves = || engine.persistence().figures().saves;
+    let settled = || !engine.persistence().is_running();
+    db.set("a", "1").expect("set");
+    // By the clock alone: a change is too little for the rule.
+    engine.advance(Duration::from_secs(59));
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(saves(), 0);
+    engine.advance(Duration::from_secs(2));
+    until("the tenth minute saves", || saves() == 1 && settled());
+    db.set("a", "2").expect("set");
+    engine.advance(Duration::from_secs(62));
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(saves(), 1, "one change is too little for the rule");
+    db.set("b", "1").expect("set");
+    engine.advance(Duration::from_millis(1));
+    until("the second change makes the rule", || saves() == 2 && settled());
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn a_disk_that_fails_costs_only_those_their_connections_who_were_to_be_told_of_a_write() {
+    let memory = Memory::new();
+    let storage = Faulty::new(Arc::new(memory.clone()), u64::MAX, Fault::Torn);
+    let engine = engine(Arc::new(storage.clone()), &config()).expect("recovered");
+    engine.save_by_time().expect("started");
+    let db = Damselfly::over(engine);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let server = db.serve(listener).expect("served");
+    let client = redis::Client::open(format!("redis://{address}")).expect("an address");
+    let connect = || client.get_connection().expect("connected");
+    let ask = |connection: &mut redis::Connection, line: &str| -> redis::RedisResult<redis::Value> {
+        let mut words = line.split(' ');
+        let mut command = redis::cmd(words.next().unwrap_or_default());
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        command.query(connection)
+    };
+    let (mut writer, mut reader) = (connect(), connect());
+    ask(&mut writer, "SET a 1").expect("acknowledged");
+    assert_eq!(
+        ask(&mut writer, "WAITAOF 1 0 0").map(|value| format!("{value:?}")).expect("waited"),
+        "array([int(1), int(0)])"
+    );
+    let one = redis::Value::BulkString(b"1".to_vec());
+    // One who reads all the time, in the same rounds.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (stop, one, ask) = (&stop, &one, &ask);
+        let reads = scope.spawn(move || {
+            let mut reads = 0u64;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(ask(&mut reader, "GET a").as_ref(), Ok(one), "after {reads} reads");
+                reads += 1;
+            }
+            reads
+        });
+        storage.set(Some((0, Fault::FromThenOn(ErrorKind::StorageFull))));
+        let error = ask(&mut writer, "SET b 1").expect_err("it is not on the disk");
+        assert!(error.is_connection_dropped() || error.is_io_error(), "{error}");
+        let mut writer = connect();
+        let refused = ask(&mut writer, "SET c 1").expect_err("the disk is full").to_string();
+        assert!(
+            refused.contains("MISCONF") || refused.contains("Errors writing to the AOF file"),
+            "{refused}"
+        );
+        assert_eq!(ask(&mut writer, "GET a").as_ref(), Ok(one), "the same connection reads");
+        storage.set(None);
+        until("writes are taken again by themselves", || ask(&mut writer, "SET c 1").is_ok());
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reads.join().expect("no read failed") > 0);
+    });
+    server.stop();
+    let after = open(Arc::new(memory.crashed(0)));
+    assert_eq!((number(&after, "a"), number(&after, "c")), (1, 1));
+}
