@@ -23,14 +23,20 @@ pub struct Flush {
 
 /// Where the journal finds whom to wake, and says how it went.
 #[derive(Debug, Default)]
-struct Seat(Mutex<(Option<Waker>, Option<Result<(), StorageError>>)>);
+struct Seat(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    waker: Option<Waker>,
+    result: Option<Result<(), StorageError>>,
+}
 
 impl Seat {
     fn end(&self, result: Result<(), StorageError>) {
         let waker = {
             let mut seat = self.0.lock();
-            seat.1.get_or_insert(result);
-            seat.0.take()
+            seat.result.get_or_insert(result);
+            seat.waker.take()
         };
         // A stranger's code.
         if let Some(waker) = waker {
@@ -58,10 +64,10 @@ impl Future for Flush {
         let this = &mut *self;
         if let Some(seat) = &this.seat {
             let mut seat = seat.0.lock();
-            if let Some(result) = seat.1.take() {
+            if let Some(result) = seat.result.take() {
                 return Poll::Ready(result);
             }
-            seat.0 = Some(context.waker().clone());
+            seat.waker = Some(context.waker().clone());
             return Poll::Pending;
         }
         let journal = this.engine.journal();
@@ -71,7 +77,7 @@ impl Future for Flush {
         if journal.is_durable(this.place) {
             return Poll::Ready(Ok(()));
         }
-        let seat = Arc::new(Seat(Mutex::new((Some(context.waker().clone()), None))));
+        let seat = Arc::new(Seat(Mutex::new(Told { waker: Some(context.waker().clone()), result: None })));
         let awaits: Arc<dyn AwaitsSync> = Arc::clone(&seat) as _;
         this.seat = Some(seat);
         journal.await_sync(this.place, Arc::downgrade(&awaits));
