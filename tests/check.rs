@@ -8,10 +8,18 @@ use damselfly::config::{AppendFsync, Config};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 fn open(directory: &Path, name: &str) -> Result<Damselfly, damselfly::embed::OpenError> {
     let config = Config::default().dir(directory.to_string_lossy()).dbfilename(name).appendonly(true);
     Damselfly::open(config.appendfsync(AppendFsync::Always).shards(4).save(""))
+}
+
+/// One test at a time: a process that is about to be one of these tests' holds what its parent has open, and that may be
+/// the lock of another test's directory.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A snapshot and a journal behind it.
@@ -50,6 +58,7 @@ fn flip(file: &Path, at: usize) {
 
 #[test]
 fn what_is_whole_is_said_to_be() {
+    let _alone = alone();
     for name in ["dump.dfly", "dump.rdb"] {
         let dir = tempfile::tempdir().expect("a directory");
         fill(dir.path(), name);
@@ -65,6 +74,7 @@ fn what_is_whole_is_said_to_be() {
 
 #[test]
 fn a_damaged_journal_is_cut_at_the_last_whole_record() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     fill(dir.path(), "dump.dfly");
     let segment = files(dir.path(), "journal.").pop().expect("there is one");
@@ -99,6 +109,7 @@ fn a_damaged_journal_is_cut_at_the_last_whole_record() {
 
 #[test]
 fn a_damaged_snapshot_is_written_anew_with_what_can_be_read() {
+    let _alone = alone();
     for name in ["dump.dfly", "dump.rdb"] {
         let dir = tempfile::tempdir().expect("a directory");
         fill(dir.path(), name);
@@ -123,6 +134,7 @@ fn a_damaged_snapshot_is_written_anew_with_what_can_be_read() {
 
 #[test]
 fn a_segment_that_is_missing_puts_those_behind_it_aside() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     fill(dir.path(), "dump.dfly");
     // Every start begins a segment.
@@ -143,6 +155,7 @@ fn a_segment_that_is_missing_puts_those_behind_it_aside() {
 
 #[test]
 fn what_nothing_can_be_told_of_is_left_alone_and_a_directory_in_use_too() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     fill(dir.path(), "dump.dfly");
     let file = dir.path().join("dump.dfly");

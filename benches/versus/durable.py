@@ -227,6 +227,8 @@ def main():
                 row("SAVE", "<= 0.5", *(statistics.median(saves[server.name]) for server in pair), "s")
             if "meanwhile" in wanted:
                 for server in pair:
+                    # All keys of the load are there before: what grows afterwards is the snapshot's doing.
+                    benchmark(server, "-P", "16", "-c", "50", "-n", "5000000", keys=1000000)
                     quiet = under_load(server, options.seconds, False)
                     busy = under_load(server, options.seconds, True)
                     print(f"  {server.name}: p99 {quiet[0] * 1000:.2f} ms without, {busy[0] * 1000:.2f} ms with "

@@ -86,7 +86,7 @@ fn header(number: u64, cut: u64) -> [u8; HEADER_BYTES] {
 /// A promise, whole.
 fn promise(synced: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FRAME_BYTES + 8);
-    frame(&mut bytes, &synced.to_le_bytes());
+    frame(&mut bytes, |bytes| bytes.extend_from_slice(&synced.to_le_bytes()));
     if let Some(mark) = bytes.first_chunk_mut() {
         *mark = *PROMISE;
     }
@@ -94,12 +94,16 @@ fn promise(synced: u64) -> Vec<u8> {
     bytes
 }
 
-/// Begins a record; its frame is [filled in](seal) before it is written.
-fn frame(bytes: &mut Vec<u8>, payload: &[u8]) {
+/// Adds a record; its checksum is [filled in](seal) before it is written.
+fn frame(bytes: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+    let from = bytes.len();
     bytes.extend_from_slice(MARK);
-    bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(payload);
+    bytes.extend_from_slice(&[0; FRAME_BYTES - 4]);
+    payload(bytes);
+    let len = (bytes.len() - from - FRAME_BYTES) as u64;
+    if let Some(place) = bytes.get_mut(from + 4..from + 12) {
+        place.copy_from_slice(&len.to_le_bytes());
+    }
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {

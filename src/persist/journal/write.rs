@@ -18,7 +18,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// When the journal is synced (`appendfsync`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,13 @@ pub enum Fsync {
     /// When the operating system likes.
     Never,
 }
+
+/// Bytes that are written and not synced from which on whoever syncs is asked for it before its second is over: they
+/// stay in memory until then.
+const UNSYNCED_MAX: u64 = 8 << 20;
+/// Buffers that are kept to be filled again, and how large one may be: memory that was touched before costs less.
+const SPARE_MAX: usize = 128;
+const SPARE_BYTES: usize = 256 << 10;
 
 /// Figures of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +64,6 @@ pub trait AwaitsSync: fmt::Debug + Send + Sync {
 }
 
 /// Where changes are appended.
-#[derive(Debug)]
 pub struct Journal {
     on: AtomicBool,
     fsync: AtomicU8,
@@ -71,6 +77,8 @@ pub struct Journal {
     base_bytes: AtomicU64,
     pending: Mutex<Pending>,
     writer: Mutex<Writer>,
+    /// Asks for a sync soon.
+    ask: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Who waits, and up to where it has to be synced. Nothing else is locked by whoever holds it.
     awaiting: Mutex<Vec<(u64, Weak<dyn AwaitsSync>)>>,
 }
@@ -113,11 +121,21 @@ struct Writer {
     /// Segments to follow once everything in front of them is synced.
     next: Option<Open>,
     next_bytes: Vec<u8>,
+    /// Buffers to be filled again.
+    spare: Vec<Vec<u8>>,
+    /// A sync was asked for.
+    asked: bool,
     /// The file does not hold what `unsynced` says.
     torn: bool,
     next_number: u64,
     target: u64,
     error: String,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("figures", &self.figures()).finish_non_exhaustive()
+    }
 }
 
 thread_local! {
@@ -139,12 +157,18 @@ impl Default for Journal {
             base_bytes: AtomicU64::new(0),
             pending: Mutex::default(),
             writer: Mutex::new(Writer { next_number: 1, ..Writer::default() }),
+            ask: OnceLock::new(),
             awaiting: Mutex::default(),
         }
     }
 }
 
 impl Journal {
+    /// Says how whoever syncs is asked to do so soon.
+    pub fn on_full(&self, ask: impl Fn() + Send + Sync + 'static) {
+        let _ = self.ask.set(Box::new(ask));
+    }
+
     /// Whether anybody listens.
     #[inline]
     #[must_use]
@@ -194,6 +218,12 @@ impl Journal {
 
     /// Appends a record. Its writer is inside the shards that it concerns.
     pub fn append(&self, payload: &[u8]) {
+        self.append_with(|bytes| bytes.extend_from_slice(payload));
+    }
+
+    /// The same for a record that `payload` writes behind what it is given, which it leaves as it is.
+    #[inline]
+    pub fn append_with(&self, payload: impl FnOnce(&mut Vec<u8>)) {
         let mut pending = self.pending.lock();
         let before = pending.bytes.len();
         frame(&mut pending.bytes, payload);
@@ -307,6 +337,14 @@ impl Journal {
         if let Some(mut writer) = self.writer.try_lock() {
             // Who fails here is told by the refusal of what follows; nothing was promised.
             let _ = self.flush(&mut writer, false);
+            let asks = writer.unsynced_bytes > UNSYNCED_MAX && !std::mem::replace(&mut writer.asked, true);
+            drop(writer);
+            if asks
+                && self.fsync() == Fsync::EverySecond
+                && let Some(ask) = self.ask.get()
+            {
+                ask();
+            }
         }
         Ok(())
     }
@@ -381,7 +419,8 @@ impl Journal {
         if pending.bytes.is_empty() && pending.cuts.is_empty() {
             return;
         }
-        let mut bytes = std::mem::take(&mut pending.bytes);
+        let spare = writer.spare.pop().unwrap_or_default();
+        let mut bytes = std::mem::replace(&mut pending.bytes, spare);
         if !pending.cuts.is_empty() {
             let (at, open) = pending.cuts.remove(0);
             let mut behind = bytes.split_off(at.min(bytes.len()));
@@ -597,7 +636,13 @@ impl Writer {
                 return Err(io(error));
             }
             open.synced += std::mem::take(&mut self.unsynced_bytes);
-            self.unsynced.clear();
+            self.asked = false;
+            for mut bytes in self.unsynced.drain(..) {
+                if self.spare.len() < SPARE_MAX && bytes.capacity() <= SPARE_BYTES {
+                    bytes.clear();
+                    self.spare.push(bytes);
+                }
+            }
         }
         Ok(written)
     }
