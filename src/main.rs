@@ -3,8 +3,10 @@
 use damselfly::Damselfly;
 use damselfly::config::{Config, ConfigText};
 use damselfly::engine::Engine;
-use damselfly::persist::make_directory;
+use damselfly::engine::effects::Effects;
+use damselfly::persist::check::{Check, Outcome};
 use damselfly::persist::storage::{Directory, Storage as _};
+use damselfly::persist::{Lock, make_directory};
 use damselfly::process;
 use damselfly::server::{self, StartError, cli, logging};
 use std::ffi::OsStr;
@@ -17,9 +19,12 @@ use std::{env, error, fs};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Of a check that could not be made.
+const NOT_CHECKED: u8 = 3;
+
 fn main() -> ExitCode {
     match start() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // Where standard error is closed, the exit status has to do.
             let _ = writeln!(io::stderr(), "damselfly: {failure}");
@@ -28,14 +33,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn start() -> Result<(), Box<dyn error::Error>> {
+fn start() -> Result<ExitCode, Box<dyn error::Error>> {
     use_small_pages();
     process::name_allocator("mimalloc");
     let options = match cli::parse(env::args_os())? {
         cli::Request::Run(options) => options,
-        cli::Request::Import(transfer) => return import(&transfer),
-        cli::Request::Export(transfer) => return export(&transfer),
-        cli::Request::Print(text) => return Ok(io::stdout().write_all(text.as_bytes())?),
+        cli::Request::Import(transfer) => return import(&transfer).map(|()| ExitCode::SUCCESS),
+        cli::Request::Export(transfer) => return export(&transfer).map(|()| ExitCode::SUCCESS),
+        cli::Request::Check(what) => return Ok(check(&what)),
+        cli::Request::Print(text) => {
+            io::stdout().write_all(text.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     #[cfg(feature = "testkit")]
     if options.test {
@@ -48,13 +57,15 @@ fn start() -> Result<(), Box<dyn error::Error>> {
     };
     let mut config = Config::from_sources(&options.flags, env::vars_os(), file.as_ref())?;
     if options.check {
-        return Ok(io::stdout().write_all(b"configuration ok\n")?);
+        io::stdout().write_all(b"configuration ok\n")?;
+        return Ok(ExitCode::SUCCESS);
     }
     enter(&mut config)?;
     logging::init(&config)?;
     let for_guests = config.clone();
     let guests = |engine: &Arc<Engine>| guests(engine, &for_guests);
-    Ok(server::run_with(config, guests).map_err(|error| error.to_string())?)
+    server::run_with(config, guests).map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What is served beside the protocol: consoles.
@@ -81,6 +92,41 @@ fn use_small_pages() {
     if rustix::thread::disable_transparent_huge_pages(true).is_err() {
         // An old system, or one that allows no such call: memory is merely larger.
     }
+}
+
+/// Checks a directory or a file; the exit status says what was found.
+fn check(what: &cli::Check) -> ExitCode {
+    match checked(what) {
+        Ok(Outcome { damaged: 0, .. }) => ExitCode::SUCCESS,
+        Ok(Outcome { damaged, mended }) if mended >= damaged => ExitCode::from(1),
+        Ok(_) => ExitCode::from(2),
+        Err(failure) => {
+            // Where standard error is closed, the exit status has to do.
+            let _ = writeln!(io::stderr(), "damselfly: {failure}");
+            ExitCode::from(NOT_CHECKED)
+        }
+    }
+}
+
+fn checked(what: &cli::Check) -> Result<Outcome, Box<dyn error::Error>> {
+    let kind = fs::metadata(&what.path).map_err(|error| format!("{}: {error}", what.path.display()))?;
+    let (directory, only) = if kind.is_dir() {
+        (what.path.as_path(), None)
+    } else {
+        let parent = what.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let name =
+            what.path.file_name().and_then(OsStr::to_str).ok_or("the file's name is not UTF-8 text")?;
+        (parent.unwrap_or(Path::new(".")), Some(name))
+    };
+    let _lock = Lock::take(directory)?;
+    let mut out = io::stdout();
+    let mut say = |line: String| drop(writeln!(out, "{line}"));
+    let understands = |record: &[u8]| match Effects::parse(record) {
+        Some(_) => Ok(()),
+        None => Err("the record is none".to_owned()),
+    };
+    let mut check = Check { fix: what.fix, snapshot: &what.name, understands, say: &mut say };
+    Ok(check.run(&Directory::new(directory), only)?)
 }
 
 /// Makes a snapshot of a file in Redis' format.

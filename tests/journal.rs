@@ -3,14 +3,19 @@
 #![allow(missing_docs)]
 
 use damselfly::Damselfly;
+use damselfly::clock::Clock;
 use damselfly::config::{AppendFsync, Config};
 use damselfly::reply::Reply;
 use std::path::Path;
 use std::time::Duration;
 
-fn open(directory: &Path) -> Damselfly {
+fn config(directory: &Path) -> Config {
     let config = Config::default().dir(directory.to_string_lossy()).appendonly(true);
-    Damselfly::open(config.appendfsync(AppendFsync::Always).shards(4)).expect("opened")
+    config.appendfsync(AppendFsync::Always).shards(4)
+}
+
+fn open(directory: &Path) -> Damselfly {
+    Damselfly::open(config(directory)).expect("opened")
 }
 
 fn call(db: &Damselfly, line: &str) -> Reply {
@@ -115,14 +120,18 @@ fn typed_calls_are_journaled_too() {
 #[test]
 fn a_deadline_that_passed_while_nobody_looked_is_none_for_the_replay() {
     let dir = tempfile::tempdir().expect("a directory");
-    let db = open(dir.path());
+    let at = |now_ms| Damselfly::with_clock(config(dir.path()), Clock::manual(now_ms)).expect("opened");
+    let db = at(1_000_000);
     call(&db, "SET kept 1 PX 2000");
     db.save().expect("saved");
     call(&db, "PERSIST kept");
     call(&db, "SET gone 1 PX 30");
-    std::thread::sleep(Duration::from_millis(2100));
+    db.engine().advance(Duration::from_millis(2100));
     call(&db, "SET gone 2 NX");
-    let db = reopen(db, dir.path(), "deadlines");
+    let before = digest(&db);
+    drop(db);
+    let db = at(1_002_100);
+    assert_eq!(digest(&db), before);
     assert_eq!(db.get("kept").expect("read").as_deref(), Some(&b"1"[..]));
     assert_eq!(db.get("gone").expect("read").as_deref(), Some(&b"2"[..]));
 }
@@ -151,4 +160,69 @@ fn a_rewrite_that_begins_at_once_says_so() {
     let db = open(dir.path());
     let reply = call(&db, "BGREWRITEAOF");
     assert_eq!(reply, Reply::Simple("Background append only file rewriting started".into()));
+}
+
+#[test]
+fn fields_that_expire_by_themselves_are_gone_for_the_replay_whatever_its_clock_says() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |now_ms| Damselfly::with_clock(config(dir.path()), Clock::manual(now_ms)).expect("opened");
+    let db = at(1_000_000);
+    call(&db, "HSET h short 1 long 2");
+    call(&db, "HPEXPIRE h 30 FIELDS 1 short");
+    // A look at the hash takes the field away, and nothing else does.
+    db.engine().cycles().set_active_expiry(false);
+    db.engine().advance(Duration::from_millis(31));
+    assert_eq!(call(&db, "HLEN h"), Reply::Int(1));
+    call(&db, "HINCRBY h short 5");
+    let before = (digest(&db), call(&db, "HGET h short"));
+    drop(db);
+    let db = at(1_000_031);
+    assert_eq!((digest(&db), call(&db, "HGET h short")), before);
+}
+
+#[test]
+fn what_an_approximate_limit_took_away_is_said_exactly() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let db = open(dir.path());
+    for n in 1..=1000 {
+        call(&db, &format!("XADD s MAXLEN ~ 150 {n}-1 f {n}"));
+    }
+    call(&db, "XTRIM s MINID ~ 960");
+    let len = call(&db, "XLEN s");
+    let before = (digest(&db), len);
+    drop(db);
+    // Other nodes are cut elsewhere.
+    let config = config(dir.path()).stream_node_max_entries(7usize);
+    let db = Damselfly::open(config).expect("opened");
+    assert_eq!((digest(&db), call(&db, "XLEN s")), before);
+}
+
+#[test]
+fn a_typed_call_on_a_large_collection_is_journaled_as_what_it_did() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let db = open(dir.path());
+    let many: Vec<String> = (0..5000).map(|n| format!("member {n}")).collect();
+    db.set_of("set").add(&many).expect("added");
+    db.rpush("list", &many).expect("pushed");
+    db.hash("hash").set_many(many.iter().map(|name| (name, "x"))).expect("set");
+    db.zset("zset").add(many.iter().map(|name| (1.5, name))).expect("added");
+    db.sync().expect("on the disk");
+    let before = db.engine().journal().figures().bytes;
+    for n in 0..100 {
+        let text = n.to_string();
+        db.set_of("set").add([&text]).expect("added");
+        db.rpush("list", [&text]).expect("pushed");
+        db.lpop("list").expect("popped");
+        db.hash("hash").set(&text, "x").expect("set");
+        db.hash("hash").increment(format!("n{n}"), 2).expect("incremented");
+        db.zset("zset").insert(&text, 0.1).expect("added");
+        db.zset("zset").increment(&text, 0.2).expect("incremented");
+        db.zset("zset").pop_min().expect("popped");
+        db.set_of("set").remove([&text]).expect("removed");
+        db.stream("stream").add([("f", &text)]).expect("added");
+    }
+    db.sync().expect("on the disk");
+    let grown = db.engine().journal().figures().bytes - before;
+    assert!(grown < 200_000, "{grown} bytes for a thousand calls");
+    reopen(db, dir.path(), "typed calls on large collections");
 }

@@ -71,6 +71,8 @@ pub enum CommandError {
     NoAuth,
     /// Wrong user or password.
     WrongPass,
+    /// `WAITAOF` of a server without a journal.
+    NoJournal,
     /// Any other text, code first.
     Other(Cow<'static, str>),
 }
@@ -125,6 +127,9 @@ impl fmt::Display for CommandError {
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
+            Self::NoJournal => {
+                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+            }
             Self::InvalidExpire(command) => {
                 return write!(f, "ERR invalid expire time in '{command}' command");
             }

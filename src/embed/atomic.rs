@@ -61,9 +61,13 @@ impl Damselfly {
         f: impl FnOnce(&mut Atomic<'_, '_>) -> std::result::Result<R, Error>,
     ) -> Result<R> {
         let _inside = Inside::enter()?;
+        self.engine.check_writable()?;
         self.engine.make_room()?;
         let mut session = self.engine.guest_session(&self.client, self.db);
         session.protocol = Protocol::Resp3;
-        self.engine.inside_of(self.db, keys, |entered| f(&mut Atomic { entered, session: &mut session }))
+        let result =
+            self.engine.inside_of(self.db, keys, |entered| f(&mut Atomic { entered, session: &mut session }));
+        self.settle()?;
+        result
     }
 }

@@ -109,6 +109,8 @@ impl Registered {
         session.set_user(db.engine.acl().insider(), true);
         session.set_protocol(Protocol::Resp3);
         session.select(db.db);
+        // Who calls in process has written whatever was written.
+        session.written = db.engine.journal().appended();
         Self { engine: Arc::clone(&db.engine), session: Some(session), bell }
     }
 }
@@ -129,7 +131,11 @@ impl Waiting {
         match self.client.engine.take_end(session, &self.waiter) {
             Some(Ended::Served(Ok(delivery))) => Some(Ok(delivery.reply)),
             Some(Ended::Served(Err(error))) => Some(Err(error.into())),
-            Some(Ended::TimedOut) => Some(Ok(Reply::Null)),
+            Some(end @ Ended::TimedOut) => {
+                let mut out = ReplyBuilder::new(Protocol::Resp3);
+                self.waiter.write_end(&end, &mut out);
+                Some(Ok(out.finish()))
+            }
             Some(Ended::Unblocked) => Some(Err(CommandError::Unblocked.into())),
             None if session.client.is_killed() => Some(Err(Error::Closed)),
             None => None,

@@ -25,6 +25,9 @@ pub enum Error {
     Lagged(u64),
     /// The command would wait where it may not.
     WouldBlock,
+    /// The change is made, and others see it; but it is not on the disk, and the engine was asked for that
+    /// ([`durable`](super::Damselfly::durable)).
+    NotDurable(String),
     /// The command answered in a form that its method does not know, which is a bug of damselfly's.
     UnexpectedReply(Reply),
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Error {
             Self::Closed => f.write_str("the session is closed"),
             Self::Lagged(messages) => write!(f, "{messages} messages were not read in time and are lost"),
             Self::WouldBlock => f.write_str("the command would wait"),
+            Self::NotDurable(why) => write!(f, "the change is not on the disk: {why}"),
             Self::UnexpectedReply(reply) => write!(f, "unexpected reply: {reply:?}"),
         }
     }
@@ -91,6 +95,9 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::Storage(error @ StorageError::Corrupt { .. }) => {
+                write!(f, "{error} ('damselfly check --fix' mends what can be mended, and destroys nothing)")
+            }
             Self::Storage(error) => error.fmt(f),
             Self::Cron(error) => f.write_str(error),
         }

@@ -140,6 +140,7 @@ impl Damselfly {
             })?;
             if len.is_some() && !values.is_empty() {
                 let event = if end == End::Left { "lpush" } else { "rpush" };
+                keys.tell([event.as_bytes(), key.bytes].into_iter().chain(values.iter().copied()));
                 keys.notify(Class::List, event, key);
             }
             Ok(len.unwrap_or(0) as u64)
@@ -177,7 +178,9 @@ impl Damselfly {
             })?;
             let popped = popped.flatten();
             if popped.is_some() {
-                keys.notify(Class::List, if end == End::Left { "lpop" } else { "rpop" }, key);
+                let event = if end == End::Left { "lpop" } else { "rpop" };
+                keys.tell([event.as_bytes(), key.bytes]);
+                keys.notify(Class::List, event, key);
             }
             Ok(popped)
         })

@@ -50,6 +50,7 @@ pub use geo::{GeoMatch, GeoSearch};
 pub use hash::{FieldExpiry, FieldPersisted, Hash, HashScan, HashSetOptions};
 pub use keys::{Condition, CopyOptions, Lifetime};
 pub use list::{End, Position, Positions};
+pub use persistence::Flush;
 pub use pubsub::{Message, Next, Subscription};
 pub use scan::Scan;
 #[cfg(feature = "script")]
@@ -110,6 +111,8 @@ pub struct Damselfly {
     /// Who calls, for those commands that ask.
     client: Arc<Client>,
     db: usize,
+    /// Whether a change is on the disk once its call returns.
+    durable: bool,
     /// Behind the engine, because it is dropped after it.
     #[expect(dead_code, reason = "it is held, not read")]
     end: Option<Arc<LastHandle>>,
@@ -214,7 +217,7 @@ impl Damselfly {
     #[must_use]
     pub fn over(engine: Arc<Engine>) -> Self {
         let client = engine.guest();
-        Self { engine, client, db: 0, end: None }
+        Self { engine, client, db: 0, durable: false, end: None }
     }
 
     /// The engine behind the handle: its clock, settings and counters.
@@ -266,8 +269,12 @@ impl Damselfly {
         if key.len() > SHORT || longest > SHORT {
             self.check_len(key.len().max(longest))?;
         }
+        self.engine.check_writable()?;
+        self.engine.persistence().wait_for_room();
         self.engine.make_room()?;
-        Ok(self.engine.write(self.db, key, f)?)
+        let result = self.engine.write(self.db, key, f)?;
+        self.settle()?;
+        Ok(result)
     }
 
     /// Changes one key inside its shard in a way that takes no memory, and so is not refused when that is used up.
@@ -281,7 +288,10 @@ impl Damselfly {
         if key.len() > SHORT {
             self.check_len(key.len())?;
         }
-        Ok(self.engine.write(self.db, key, f)?)
+        self.engine.check_writable()?;
+        let result = self.engine.write(self.db, key, f)?;
+        self.settle()?;
+        Ok(result)
     }
 
     /// Keeps to the limit that the wire keeps to.
@@ -302,6 +312,7 @@ impl Damselfly {
         session.protocol = Protocol::Resp3;
         let mut out = ReplyBuilder::new(Protocol::Resp3);
         let flow = Batch::new(&self.engine).attempt(&mut session, argv, &mut out)?;
+        self.settle()?;
         match flow {
             Flow::Done => Ok(out.finish()),
             Flow::Wait(waiter) | Flow::Later(waiter) => {

@@ -67,7 +67,11 @@ impl<'a> Set<'a> {
     #[inline]
     fn add_all(&self, members: &[&[u8]]) -> Result<u64> {
         let longest = members.iter().map(|member| member.len()).max().unwrap_or(0);
-        self.db.write(self.key, longest, |keys, key| Ok(keys.add_to_set(key, members)? as u64))
+        self.db.write(self.key, longest, |keys, key| {
+            let added = keys.add_to_set(key, members)?;
+            keys.tell([&b"SADD"[..], key.bytes].into_iter().chain(members.iter().copied()));
+            Ok(added as u64)
+        })
     }
 
     /// Takes members out; how many were there. O(members).
@@ -79,7 +83,11 @@ impl<'a> Set<'a> {
     pub fn remove<M: AsRef<[u8]>>(&self, members: impl IntoIterator<Item = M>) -> Result<u64> {
         let members = collect(members);
         let members = slices(&members);
-        self.db.write(self.key, 0, |keys, key| Ok(keys.remove_from_set(key, &members)? as u64))
+        self.db.write(self.key, 0, |keys, key| {
+            let removed = keys.remove_from_set(key, &members)?;
+            keys.tell([&b"SREM"[..], key.bytes].into_iter().chain(members.iter().copied()));
+            Ok(removed as u64)
+        })
     }
 
     /// All members. O(n).

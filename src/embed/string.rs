@@ -439,7 +439,11 @@ impl Damselfly {
     /// Reference: <https://valkey.io/commands/append/>
     pub fn append(&self, key: impl AsRef<[u8]>, tail: impl AsRef<[u8]>) -> Result<u64> {
         let tail = tail.as_ref();
-        self.write(key.as_ref(), tail.len(), |keys, key| Ok(keys.append(key, tail)? as u64))
+        self.write(key.as_ref(), tail.len(), |keys, key| {
+            let len = keys.append(key, tail)?;
+            keys.tell([b"APPEND", key.bytes, tail]);
+            Ok(len as u64)
+        })
     }
 
     /// The length of a key's string, 0 without the key. O(1).
@@ -471,7 +475,11 @@ impl Damselfly {
     pub fn set_range(&self, key: impl AsRef<[u8]>, offset: u64, value: impl AsRef<[u8]>) -> Result<u64> {
         let value = value.as_ref();
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.write(key.as_ref(), value.len(), |keys, key| Ok(keys.set_range(key, offset, value)? as u64))
+        self.write(key.as_ref(), value.len(), |keys, key| {
+            let len = keys.set_range(key, offset, value)?;
+            keys.tell([b"SETRANGE", key.bytes, itoa::Buffer::new().format(offset).as_bytes(), value]);
+            Ok(len as u64)
+        })
     }
 
     /// Adds 1 to a key's integer, which starts at 0; the sum. O(1).

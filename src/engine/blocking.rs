@@ -30,6 +30,8 @@ use super::Engine;
 use super::door::{Entered, View};
 use super::push::Notify;
 use crate::command::error::CommandError;
+use crate::persist::StorageError;
+use crate::persist::journal::AwaitsSync;
 use crate::reply::{Reply, Sink};
 use crate::shard::waiters::{Place, Ticket};
 use crate::shard::{ReadyKey, Type};
@@ -94,6 +96,16 @@ pub trait Waiting: fmt::Debug + Send + Sync {
     /// The type that a key must have been filled with to give the waiter its turn; `None` for any.
     fn wants(&self) -> Option<Type> {
         None
+    }
+
+    /// The place in the journal whose way to the disk ends the wait ([`Ended::TimedOut`] is how).
+    fn synced_to(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether its end is the reply of its command, which does not run again.
+    fn has_reply(&self) -> bool {
+        true
     }
 
     /// Writes the reply of a wait that ended without anything.
@@ -202,10 +214,10 @@ impl Waiter {
         !matches!(*self.state.lock(), State::Waiting)
     }
 
-    /// Whether it waits for a key, and not for the end of `CLIENT PAUSE`.
+    /// Whether its end is the reply of its command; that of `CLIENT PAUSE` is none.
     #[must_use]
-    pub fn waits_for_key(&self) -> bool {
-        !self.keys.is_empty()
+    pub fn has_reply(&self) -> bool {
+        self.op.has_reply()
     }
 
     /// Ends the wait where it is still on; whether it was. The owner is told.
@@ -275,19 +287,36 @@ impl Engine {
 
     /// A wait for time alone (`CLIENT PAUSE`): it ends at `deadline_ms`, or when somebody ends it.
     pub(super) fn wait_until(&self, deadline_ms: u64, owner: Arc<dyn Notify>) -> Arc<Waiter> {
+        self.wait_apart(Box::new(Pause), Some(deadline_ms), owner)
+    }
+
+    /// A wait for no key; it ends at `deadline_ms`, when the journal is on the disk up to where it
+    /// [says](Waiting::synced_to), or when somebody ends it. Its caller is inside no shard.
+    pub(super) fn wait_apart(
+        &self,
+        op: Box<dyn Waiting>,
+        deadline_ms: Option<u64>,
+        owner: Arc<dyn Notify>,
+    ) -> Arc<Waiter> {
+        let synced_to = op.synced_to();
         let waiter = Arc::new(Waiter {
             ticket: self.next_ticket(),
             db: 0,
             keys: Vec::new(),
             shards: SmallVec::new(),
-            op: Box::new(Pause),
+            op,
             argv: Vec::new(),
             state: Mutex::new(State::Waiting),
-            deadline_ms: Some(deadline_ms),
+            deadline_ms,
             owner,
         });
         if self.register(&waiter) {
             self.cycles().poke();
+        }
+        if let Some(place) = synced_to {
+            let awaits: Arc<dyn AwaitsSync> = Arc::clone(&waiter) as _;
+            self.journal().await_sync(place, Arc::downgrade(&awaits));
+            self.sync_soon();
         }
         waiter
     }
@@ -438,6 +467,18 @@ impl Waiter {
     }
 }
 
+impl AwaitsSync for Waiter {
+    fn synced(&self) {
+        self.end(Ended::TimedOut);
+    }
+
+    fn failed(&self, _: &StorageError) {}
+
+    fn ended(&self) {
+        self.end(Ended::Served(Err(CommandError::NoJournal)));
+    }
+}
+
 /// The wait of a paused client: nothing serves it.
 #[derive(Debug)]
 struct Pause;
@@ -445,6 +486,10 @@ struct Pause;
 impl Waiting for Pause {
     fn serve(&self, _: &mut Entered<'_>, _: usize, _: &[u8]) -> Option<Result<Delivery, CommandError>> {
         None
+    }
+
+    fn has_reply(&self) -> bool {
+        false
     }
 
     /// The command runs again once the pause is over, and that is its reply.

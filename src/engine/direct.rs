@@ -69,6 +69,7 @@ impl Engine {
         if guard.stats.dirty != dirty && self.journal().is_on() {
             self.tell_key(&mut guard, db, key);
         }
+        guard.drawn.clear();
         if guard.has_news() {
             self.leave_with_news(index, guard, db);
             return result;
@@ -97,6 +98,7 @@ impl Engine {
         if entered.changes() != changes {
             entered.effect_on(db, std::iter::once(key.bytes));
         }
+        entered.shards().for_each(|shard| shard.drawn.clear());
         entered.leave();
         result
     }

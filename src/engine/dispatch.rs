@@ -15,6 +15,7 @@ use crate::clock::Stopwatch;
 use crate::command::args::Args;
 use crate::command::error::CommandError;
 use crate::command::table::{Entry, Flag, Flags, Keys, Run, TABLE};
+use crate::persist::journal::Journal;
 use crate::reply::{Protocol, Sink};
 use crate::shard::Now;
 use smallvec::SmallVec;
@@ -58,6 +59,7 @@ impl<'e> Batch<'e> {
     /// Begins a batch; reads the clock once for all its commands.
     #[must_use]
     pub fn new(engine: &'e Engine) -> Self {
+        engine.persistence().wait_for_room();
         let now_ms = engine.clock().now_ms();
         engine.stats().sample_rate(engine, now_ms);
         let wakes = Wakes::default();
@@ -243,12 +245,8 @@ impl<'e> Batch<'e> {
             self.engine.busy().refusal()
         } else if self.engine.memory().is_limited() && self.is_denied(session, entry) {
             CommandError::OutOfMemory
-        } else if self.engine.persistence().refuses_writes() && writes(entry, session) {
-            CommandError::Misconf
-        } else if self.engine.journal().refuses() && writes(entry, session) {
-            CommandError::Other(
-                format!("MISCONF Errors writing to the AOF file: {}", self.engine.journal().error()).into(),
-            )
+        } else if self.engine.refuses_writes() && writes(entry, session) {
+            self.engine.refusal_of_writes()
         } else if session.monitoring
             && entry.command.flags.has_any(&[Flag::Write, Flag::Read, Flag::MayReplicate])
         {
@@ -285,8 +283,29 @@ impl<'e> Batch<'e> {
         }
     }
 
-    /// Enters the shards that the row says, runs the function, and counts.
+    /// Runs a command, and notes up to where in the journal its client has written.
+    #[inline]
     fn run(
+        &mut self,
+        entry: &'static Entry,
+        session: &mut Session,
+        argv: &[&[u8]],
+        out: &mut dyn Sink,
+    ) -> Result<Flow, CommandError> {
+        if !self.engine.journal().is_on() {
+            return self.run_inside(entry, session, argv, out);
+        }
+        let before = Journal::mine();
+        let result = self.run_inside(entry, session, argv, out);
+        let mine = Journal::mine();
+        if mine != before {
+            session.written = mine;
+        }
+        result
+    }
+
+    /// Enters the shards that the row says, runs the function, and counts.
+    fn run_inside(
         &mut self,
         entry: &'static Entry,
         session: &mut Session,
@@ -384,7 +403,11 @@ impl<'e> Batch<'e> {
                 let mut reach = Reach::pumped(self.engine, pump);
                 let result = function(session, &mut reach, &mut args, out);
                 self.wakes.append(&mut reach.wakes);
-                result.map(|()| Flow::Done)
+                result?;
+                let Some((op, deadline_ms)) = session.wait.take() else { return Ok(Flow::Done) };
+                let waiter = self.engine.wait_apart(op, deadline_ms, Arc::clone(session.client.owner()));
+                session.client.set_waiter(Some(Arc::clone(&waiter)));
+                Ok(Flow::Wait(waiter))
             }
             Run::Container => Err(CommandError::WrongArity(entry.full_name)),
         }

@@ -13,7 +13,7 @@
 use super::Engine;
 use super::door::Entered;
 use crate::command::table::{Entry, Run};
-use crate::shard::{Key, Keyspace, Now, Shard, Type};
+use crate::shard::{Gone, Key, Keyspace, Now, Shard, Type};
 use crate::varint;
 
 /// Effects that are gathered for one record.
@@ -42,13 +42,7 @@ impl Effects {
 
     /// Adds a command.
     pub fn push<A: AsRef<[u8]>>(&mut self, db: usize, argv: &[A]) {
-        varint::write(&mut self.0, db as u64);
-        varint::write(&mut self.0, argv.len() as u64);
-        for arg in argv {
-            let arg = arg.as_ref();
-            varint::write(&mut self.0, arg.len() as u64);
-            self.0.extend_from_slice(arg);
-        }
+        push(&mut self.0, db, argv);
     }
 
     /// The bytes of a record.
@@ -78,10 +72,26 @@ impl Effects {
     }
 }
 
-/// Adds the keys of a shard that went by themselves.
-fn push_gone(effects: &mut Effects, shard: &mut Shard) {
-    for (db, key) in shard.gone.drain(..) {
-        effects.push(db, &[&b"DEL"[..], &key]);
+/// Writes a command.
+fn push<A: AsRef<[u8]>>(out: &mut Vec<u8>, db: usize, argv: &[A]) {
+    varint::write(out, db as u64);
+    varint::write(out, argv.len() as u64);
+    for arg in argv {
+        let arg = arg.as_ref();
+        varint::write(out, arg.len() as u64);
+        out.extend_from_slice(arg);
+    }
+}
+
+/// Adds the keys of a shard, and the fields of its hashes, that went by themselves.
+fn push_gone(out: &mut Vec<u8>, shard: &mut Shard) {
+    if shard.gone.is_empty() {
+        return;
+    }
+    for Gone { db, key, fields } in shard.gone.drain(..) {
+        let name = if fields.is_empty() { &b"DEL"[..] } else { b"HDEL" };
+        let argv: Vec<&[u8]> = [name, &key].into_iter().chain(fields.iter().map(|field| &**field)).collect();
+        push(out, db, &argv);
     }
 }
 
@@ -95,10 +105,11 @@ impl Engine {
     /// Says what a command of one key did, from inside its shard.
     #[cold]
     pub(super) fn tell_effect(&self, shard: &mut Shard, db: usize, now_ms: u64, argv: &[&[u8]]) {
-        let mut effects = Effects::at(now_ms);
-        push_gone(&mut effects, shard);
-        push_command(&mut effects, shard, db, argv);
-        self.journal().append(effects.bytes());
+        self.journal().append_with(|out| {
+            out.extend_from_slice(&now_ms.to_le_bytes());
+            push_gone(out, shard);
+            push_command(out, shard, db, argv);
+        });
     }
 
     /// Says what became of one key, from inside its shard.
@@ -106,11 +117,11 @@ impl Engine {
     pub(super) fn tell_key(&self, shard: &mut Shard, db: usize, key: Key<'_>) {
         let now_ms = self.clock().now_ms();
         let mut effects = Effects::at(now_ms);
-        push_gone(&mut effects, shard);
+        push_gone(&mut effects.0, shard);
         if shard.drawn.is_empty() {
             push_image(&mut effects, shard.keyspace(db, Now::At(now_ms)).no_touch(true), key);
         } else {
-            push_command(&mut effects, shard, db, &[]);
+            push_command(&mut effects.0, shard, db, &[]);
         }
         self.journal().append(effects.bytes());
     }
@@ -119,16 +130,16 @@ impl Engine {
     #[cold]
     pub(super) fn tell_gone(journal: &crate::persist::journal::Journal, shard: &mut Shard) {
         let mut effects = Effects::at(0);
-        push_gone(&mut effects, shard);
+        push_gone(&mut effects.0, shard);
         journal.append(effects.bytes());
     }
 }
 
-fn push_command(effects: &mut Effects, shard: &mut Shard, db: usize, argv: &[&[u8]]) {
+fn push_command(out: &mut Vec<u8>, shard: &mut Shard, db: usize, argv: &[&[u8]]) {
     if shard.drawn.is_empty() {
-        effects.push(db, argv);
+        push(out, db, argv);
     } else {
-        effects.push(db, &std::mem::take(&mut shard.drawn));
+        push(out, db, &std::mem::take(&mut shard.drawn));
     }
 }
 
@@ -177,7 +188,7 @@ impl Entered<'_> {
         if effects.is_empty() {
             effects = Effects::at(self.now_ms());
         }
-        self.shards().for_each(|shard| push_gone(&mut effects, shard));
+        self.shards().for_each(|shard| push_gone(&mut effects.0, shard));
         effects
     }
 

@@ -3,7 +3,7 @@
 use super::effects::Effects;
 use super::transaction::run_inside;
 use super::{Engine, Entered, View};
-use crate::command::table::TABLE;
+use crate::command::table::{Flag, TABLE};
 use crate::config::AppendFsync;
 use crate::persist::StorageError;
 use crate::persist::journal::{self, Fsync, Journal, Segment, Tail};
@@ -19,6 +19,11 @@ impl Engine {
     #[inline]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// The journal, for those who keep it.
+    pub(crate) fn journal_handle(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
     }
 
     /// Follows `appendfsync`, and `appendonly` where it was changed at run time.
@@ -84,11 +89,13 @@ impl Engine {
 
     /// Whether there is a journal to replay.
     pub(super) fn has_segments(storage: &dyn Storage) -> Result<bool, StorageError> {
-        Ok(!journal::segments(storage)?.is_empty())
+        let names = storage.list().map_err(|error| StorageError::io(storage.path(""), error))?;
+        Ok(names.iter().any(|name| journal::is_segment(name)))
     }
 
     /// Replays what was journaled since the snapshot of this moment, and goes on with the journal where that is wanted.
     pub(super) fn recover_journal(&self, storage: &Arc<dyn Storage>, at_ms: u64) -> Result<(), StorageError> {
+        journal::adopt(&**storage, at_ms)?;
         let segments = Self::segments_behind(&**storage, at_ms)?;
         for (at, segment) in segments.iter().enumerate() {
             self.replay(&**storage, segment, at + 1 == segments.len())?;
@@ -175,12 +182,18 @@ impl Engine {
         if !entry.subcommands.is_empty() {
             entry = argv.get(1).and_then(|sub| entry.subcommand(sub)).ok_or_else(unknown)?;
         }
-        if !entry.command.takes(argv.len()) {
+        let flags = entry.command.flags;
+        let changes =
+            flags.has(Flag::Write) || flags.has(Flag::MayReplicate) || entry.full_name == "function|restore";
+        if !entry.command.takes(argv.len()) || !changes {
             return Err(unknown());
         }
         let mut out = crate::reply::ReplyBuilder::default();
-        super::reach::inside(|| run_inside(entered, entry, session, argv, &mut out))
-            .map_err(|error| format!("'{}' is refused: {error}", entry.full_name))
+        if let Err(error) = super::reach::inside(|| run_inside(entered, entry, session, argv, &mut out)) {
+            // It was refused then as well, and is here for what it had changed before.
+            tracing::warn!("the journal: '{}' is refused: {error}", entry.full_name);
+        }
+        Ok(())
     }
 
     /// Says that the libraries of functions have changed: all of them as they are now.
@@ -200,7 +213,10 @@ impl Engine {
             return;
         }
         // What goes wrong is logged where it begins, and tried again in a second.
-        let _ = if self.journal.fsync() == Fsync::Never && !self.journal.refuses() {
+        let _ = if self.journal.fsync() == Fsync::Never
+            && !self.journal.refuses()
+            && !self.journal.is_awaited()
+        {
             self.journal.write()
         } else {
             self.journal.sync()

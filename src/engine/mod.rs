@@ -442,15 +442,15 @@ impl Engine {
         out: &mut dyn crate::reply::Sink,
     ) -> bool {
         let Some(ended) = self.take_end(session, waiter) else { return false };
-        if !waiter.waits_for_key() {
+        session.written = self.journal().appended();
+        if !waiter.has_reply() {
             // The end of a pause is no reply; the command that was held back is still to run.
             return true;
         }
         match session.reply_mode {
             ReplyMode::On => waiter.write_end(&ended, out),
-            // A command that was held back has not run yet: the next reply is still its.
-            ReplyMode::Skip if waiter.waits_for_key() => session.reply_mode = ReplyMode::On,
-            ReplyMode::Off | ReplyMode::SkipNext | ReplyMode::Skip => {}
+            ReplyMode::Skip => session.reply_mode = ReplyMode::On,
+            ReplyMode::Off | ReplyMode::SkipNext => {}
         }
         true
     }
@@ -519,6 +519,7 @@ impl Engine {
     pub fn advance(&self, by: std::time::Duration) {
         self.clock.advance(by);
         self.cycles.poke();
+        self.persistence.ring();
     }
 
     /// The same, but a clock that runs goes on running.
@@ -540,7 +541,7 @@ impl Drop for Engine {
             tracing::error!("the last changes are not saved: {error}");
         }
         if self.journal.is_on()
-            && let Err(error) = self.journal.sync()
+            && let Err(error) = self.journal.close()
         {
             tracing::error!("the end of the journal is not on the disk: {error}");
         }

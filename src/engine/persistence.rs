@@ -10,20 +10,22 @@
 //!
 //! **Invariant:** nobody writes a file while he is inside a shard.
 
+mod saving;
+
 use super::cron::Cron;
 use super::{Engine, Entered, Reach, memory};
 use crate::clock::Stopwatch;
+use crate::command::error::CommandError;
 use crate::persist::storage::{Directory, Storage};
-use crate::persist::{self, About, Accessed, Accesses, Loaded, Lock, Sink, StorageError, Target};
+use crate::persist::{self, Accessed, Accesses, Loaded, Lock, StorageError, Target};
 use crate::rdb::Corrupt;
-use crate::shard::cut::Item;
 use crate::shard::records::Record;
-use crate::shard::{Lfu, Measure, Now};
+use crate::shard::{Lfu, Now};
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, Weak, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,6 +57,10 @@ pub struct Persistence {
     /// Keys of the running save: written so far, and in all.
     keys_saved: AtomicU64,
     keys_total: AtomicU64,
+    /// Bytes of it that are saved and not written.
+    queued: Arc<AtomicUsize>,
+    queue: Mutex<()>,
+    written: Condvar,
     /// Bytes of the running load: so far, and in all; 0 for none that runs.
     loaded_bytes: AtomicU64,
     loading_bytes: AtomicU64,
@@ -134,6 +140,12 @@ impl Persistence {
         let persistence = &engine.persistence;
         let _ = persistence.engine.set(Arc::downgrade(engine));
         persistence.figures.lock().last_save = engine.started_ms / 1000;
+        let weak = Arc::downgrade(persistence);
+        engine.journal.on_full(move || {
+            if let Some(persistence) = weak.upgrade() {
+                persistence.ring();
+            }
+        });
     }
 
     fn turn(&self) -> Option<Turn<'_>> {
@@ -263,6 +275,42 @@ impl Engine {
         &self.persistence
     }
 
+    /// Whether writes are refused because nothing can be saved.
+    #[inline]
+    #[must_use]
+    pub fn refuses_writes(&self) -> bool {
+        self.persistence.refuses_writes() || self.journal.refuses()
+    }
+
+    /// The error of a write that is refused.
+    #[cold]
+    pub(crate) fn refusal_of_writes(&self) -> CommandError {
+        if self.persistence.refuses_writes() {
+            return CommandError::Misconf;
+        }
+        format!("MISCONF Errors writing to the AOF file: {}", self.journal.error()).into()
+    }
+
+    /// Refuses a write where nothing can be saved.
+    ///
+    /// # Errors
+    /// `MISCONF`.
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<(), CommandError> {
+        if self.refuses_writes() { Err(self.refusal_of_writes()) } else { Ok(()) }
+    }
+
+    /// Has the journal synced soon, by the thread that does it, so that nobody waits for the disk here. Its caller is
+    /// inside no shard.
+    pub(crate) fn sync_soon(&self) {
+        if self.persistence.alarm.lock().thread.is_some() {
+            self.persistence.ring();
+        } else {
+            // Those who wait are told how it goes.
+            let _ = self.journal.sync();
+        }
+    }
+
     /// Says in which directory snapshots stand. It is locked with the first one that is read or written.
     pub fn save_in(&self, directory: &Path) {
         let storage = Arc::new(Directory::new(directory));
@@ -300,7 +348,7 @@ impl Engine {
     /// [`StorageError`]; the last snapshot is still there then.
     pub fn save(&self) -> Result<(), StorageError> {
         let turn = self.persistence.turn().ok_or(StorageError::Running)?;
-        let result = self.save_in_turn();
+        let result = self.save_in_turn(all_cores());
         drop(turn);
         let mut figures = self.persistence.figures.lock();
         match &result {
@@ -349,7 +397,8 @@ impl Engine {
             let turn = Turn(&engine.persistence);
             let watch = Stopwatch::start();
             tracing::info!("background saving started");
-            let result = engine.save_in_turn();
+            // One core is enough: clients are served meanwhile.
+            let result = engine.save_in_turn(1);
             let took = watch.elapsed();
             match &result {
                 Ok(()) => tracing::info!("background saving ended with success in {took:.1?}"),
@@ -393,10 +442,10 @@ impl Engine {
         self.persistence.refuses.store(refuses, Relaxed);
     }
 
-    fn save_in_turn(&self) -> Result<(), StorageError> {
+    fn save_in_turn(&self, walkers: usize) -> Result<(), StorageError> {
         let storage = self.persistence.storage()?;
         let name = self.settings().dbfilename();
-        let (bytes, dirty) = self.write_snapshot(storage, &name, true)?;
+        let (bytes, dirty) = self.write_snapshot(storage, &name, true, walkers)?;
         let mut figures = self.persistence.figures.lock();
         figures.dirty = dirty;
         figures.last_save = self.clock().now_ms() / 1000;
@@ -413,114 +462,7 @@ impl Engine {
     /// [`StorageError`].
     pub fn export(&self, storage: Arc<dyn Storage>, name: &str) -> Result<u64, StorageError> {
         let _turn = self.persistence.turn().ok_or(StorageError::Running)?;
-        self.write_snapshot(storage, name, false).map(|(bytes, _)| bytes)
-    }
-
-    /// Writes a snapshot, ours or one that goes elsewhere; how long it is, and how many changes there were in its moment.
-    fn write_snapshot(
-        &self,
-        storage: Arc<dyn Storage>,
-        name: &str,
-        is_ours: bool,
-    ) -> Result<(u64, u64), StorageError> {
-        let persistence = &self.persistence;
-        let mut sink = persist::format_of(name).create(storage, name)?;
-        // Not in the moment itself: whoever changes functions holds them while he enters the shards.
-        let functions = self.functions_to_save();
-        let (sender, receiver) = mpsc::channel();
-        // What goes elsewhere is no snapshot that a journal follows.
-        let journals = is_ours && self.settings().appendonly();
-        let at_ms = if is_ours { persistence.next_cut(self.clock().now_ms()) } else { self.clock().now_ms() };
-        let mut about = About { at_ms, functions, accesses: self.accesses(), ..About::default() };
-        about.databases.resize(self.databases(), (0, 0));
-        let mut prepared = if journals { Some(self.journal.prepare(at_ms)?) } else { None };
-        let (first, dirty) = Reach::outside(self).with_all(0, |entered| {
-            let mut dirty = 0;
-            for shard in entered.shards() {
-                shard.is_journaled |= journals;
-                shard.begin_cut(&sender);
-                dirty += shard.stats.dirty;
-                for (db, (keys, with_deadline)) in about.databases.iter_mut().enumerate() {
-                    *keys += shard.len(db) as u64;
-                    *with_deadline += shard.with_deadline(db) as u64;
-                    about.field_deadlines |= shard.with_field_deadlines(db) > 0;
-                }
-            }
-            let keys = about.databases.iter().map(|(keys, _)| keys).sum();
-            persistence.keys_saved.store(0, Relaxed);
-            persistence.keys_total.store(keys, Relaxed);
-            persistence.on_cut.lock().iter().for_each(|call| call(entered));
-            // Read again: somebody may have turned it off meanwhile.
-            let first = prepared.take().map(|prepared| self.journal.begin(prepared));
-            (first, dirty)
-        });
-        #[cfg(feature = "script")]
-        if journals {
-            // What was changed between the look at the functions and the moment stands here.
-            self.tell_functions();
-        }
-        drop(sender);
-        let result = sink.begin(&about).and_then(|()| self.write_cuts(&mut *sink, &receiver));
-        persistence.keys_saved.store(0, Relaxed);
-        persistence.keys_total.store(0, Relaxed);
-        if let Err(error) = result {
-            self.doors().iter().for_each(|door| door.enter().drop_cut());
-            return Err(error);
-        }
-        let bytes = sink.finish(&about)?;
-        if is_ours {
-            if first.is_some() && !self.settings().appendonly() {
-                // It was turned off in the meantime.
-                self.listen(false);
-            }
-            if let Err(error) = self.journal.remove_before(first.unwrap_or(u64::MAX))
-                && !matches!(error, StorageError::NoDirectory)
-            {
-                tracing::error!("old segments of the journal stay: {error}");
-            }
-        }
-        Ok((bytes, dirty))
-    }
-
-    fn write_cuts(&self, sink: &mut dyn Sink, receiver: &mpsc::Receiver<Item>) -> Result<(), StorageError> {
-        let mut take = |item| match item {
-            Item::Chunk(chunk) => {
-                self.persistence.keys_saved.fetch_add(u64::from(chunk.entries), Relaxed);
-                sink.chunk(&chunk)
-            }
-            Item::Flushed(mut db) => {
-                // What it saves comes out of the same channel.
-                while db.step_cut() {}
-                Ok(())
-            }
-            Item::Lost => Err(StorageError::Abandoned),
-        };
-        for door in self.doors() {
-            loop {
-                let more = door.enter().step_cut();
-                receiver.try_iter().try_for_each(&mut take)?;
-                if !more {
-                    break;
-                }
-            }
-        }
-        receiver.iter().try_for_each(&mut take)
-    }
-
-    fn accesses(&self) -> Accesses {
-        match memory::eviction(self.settings()) {
-            Some(how) if how.measure == Measure::Lfu => Accesses::Count,
-            Some(how) if how.measure == Measure::Lru => Accesses::Last,
-            _ => Accesses::Unused,
-        }
-    }
-
-    fn functions_to_save(&self) -> Vec<u8> {
-        #[cfg(feature = "script")]
-        if self.script_figures().libraries > 0 {
-            return self.scripts.dump_libraries();
-        }
-        Vec::new()
+        self.write_snapshot(storage, name, false, all_cores()).map(|(bytes, _)| bytes)
     }
 
     /// Loads the snapshot, where there is one, into an engine that has no data and serves nobody yet.
@@ -591,7 +533,7 @@ impl Engine {
         let path = storage.path(name);
         tracing::info!("loading {}", path.display());
         let watch = Stopwatch::start();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(LOADERS_MAX);
+        let threads = all_cores().min(LOADERS_MAX);
         let target = Into { engine: self, merge, now_ms, told: AtomicU64::new(0) };
         let result = persist::format_of(name).load(storage, name, &target, threads);
         persistence.loading_bytes.store(0, Relaxed);
@@ -708,6 +650,10 @@ impl Engine {
             self.follow_save_settings();
         }
     }
+}
+
+fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The engine as what is loaded into.

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use super::acl::{Held, User};
-use super::blocking::{Ended, Waiter};
+use super::blocking::{Ended, Waiter, Waiting};
 use super::pubsub::Subscriptions;
 use super::push::Notify;
 use super::tracking::{State, Tracking};
@@ -235,6 +235,10 @@ pub struct Session {
     pub(crate) slot: Option<u16>,
     /// Keys that the next `EXEC` depends on.
     pub(super) watching: Option<Box<Watching>>,
+    /// Up to where in the journal what it wrote stands.
+    pub(crate) written: u64,
+    /// What its command, one of the session, waits for, and until when (Unix ms).
+    pub(crate) wait: Option<(Box<dyn Waiting>, Option<u64>)>,
 }
 
 impl Session {
@@ -257,6 +261,8 @@ impl Session {
             tracking: Tracking::default(),
             slot: None,
             watching: None,
+            written: 0,
+            wait: None,
         }
     }
 
@@ -395,6 +401,6 @@ impl Engine {
     /// Ends a client's wait for a key (`CLIENT UNBLOCK`), as if its time were up or with an error; whether it was on.
     /// A client held back by `CLIENT PAUSE` is left alone.
     pub fn unblock(&self, client: &Client, how: Ended) -> bool {
-        client.waiter().is_some_and(|waiter| waiter.waits_for_key() && waiter.end(how))
+        client.waiter().is_some_and(|waiter| waiter.has_reply() && waiter.end(how))
     }
 }

@@ -33,6 +33,10 @@ pub enum StorageError {
     },
     /// There is no directory to save to.
     NoDirectory,
+    /// There is no journal (`appendonly`).
+    NoJournal,
+    /// The journal could not be brought to the disk; the text says why.
+    NotSynced(String),
     /// A save is running already.
     Running,
     /// The snapshot was given up.
@@ -60,6 +64,8 @@ impl fmt::Display for StorageError {
                 write!(f, "the directory is open in another process, which holds {}", path.display())
             }
             Self::NoDirectory => f.write_str("there is no directory to save to"),
+            Self::NoJournal => f.write_str("there is no journal: the setting 'appendonly' is off"),
+            Self::NotSynced(why) => write!(f, "the journal is not on the disk: {why}"),
             Self::Running => f.write_str("a save is running already"),
             Self::Abandoned => f.write_str("the snapshot was given up"),
         }

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** a file is under its name whole or not at all, and nothing of a file is trusted that was not checked.
 
+pub mod check;
 mod error;
 pub mod journal;
 mod lock;
@@ -42,6 +43,17 @@ pub trait Format: Debug + Send + Sync {
         target: &dyn Target,
         threads: usize,
     ) -> Result<Loaded, StorageError>;
+
+    /// Shows all of a file to `target` that can be read, and says what is damaged.
+    ///
+    /// # Errors
+    /// [`StorageError`]: it cannot be read, or so much is damaged that nothing can be told from it.
+    fn survey(
+        &self,
+        storage: &dyn Storage,
+        name: &str,
+        target: &dyn Target,
+    ) -> Result<(Loaded, Vec<StorageError>), StorageError>;
 }
 
 /// A snapshot that is written. Dropped before it is finished, it leaves the file that has its name alone.

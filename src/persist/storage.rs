@@ -223,6 +223,34 @@ struct Content {
     bytes: Vec<u8>,
     /// As it was when it was synced last.
     synced: Vec<u8>,
+    /// Where the writes since then begin.
+    writes: Vec<usize>,
+}
+
+impl Content {
+    /// What is left of it when all writes that were not synced reached the disk or not, as lots fall: a write that did
+    /// not is zeros where a later one did, and the last one may be torn.
+    fn shuffled(&self, mut lot: impl FnMut(usize) -> usize) -> Vec<u8> {
+        let mut bytes = self.synced.clone();
+        if !self.bytes.starts_with(&self.synced) {
+            return if lot(2) == 0 { bytes } else { self.bytes.clone() };
+        }
+        for (at, &from) in self.writes.iter().enumerate() {
+            let to = self.writes.get(at + 1).copied().unwrap_or(self.bytes.len());
+            let len = to.saturating_sub(from);
+            let kept = match lot(3) {
+                0 => 0,
+                1 => lot(len + 1),
+                _ => len,
+            };
+            let write = self.bytes.get(from..from + kept).unwrap_or_default();
+            if !write.is_empty() {
+                bytes.resize(from, 0);
+                bytes.extend_from_slice(write);
+            }
+        }
+        bytes
+    }
 }
 
 impl Memory {
@@ -246,7 +274,30 @@ impl Memory {
                 let kept = behind.len() * usize::from(kept) / 256;
                 bytes.extend_from_slice(behind.get(..kept).unwrap_or_default());
             }
-            let content = Arc::new(Mutex::new(Content { synced: bytes.clone(), bytes }));
+            let content = Arc::new(Mutex::new(Content { synced: bytes.clone(), bytes, writes: Vec::new() }));
+            after.names.insert(name.clone(), Arc::clone(&content));
+            after.durable.insert(name.clone(), content);
+        }
+        Self { files: Arc::new(Mutex::new(after)) }
+    }
+
+    /// What a crash leaves that keeps writes and names which were not synced or not, as lots fall.
+    #[must_use]
+    pub fn crashed_anyhow(&self, seed: u64) -> Self {
+        let mut state = seed;
+        let mut lot = |of: usize| {
+            // SplitMix64.
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mixed = (state ^ state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((mixed ^ mixed >> 31) % of.max(1) as u64) as usize
+        };
+        let files = self.files.lock();
+        let names = if lot(2) == 0 { &files.durable } else { &files.names };
+        let mut after = Files::default();
+        for (name, content) in names {
+            let bytes = content.lock().shuffled(&mut lot);
+            let content = Arc::new(Mutex::new(Content { synced: bytes.clone(), bytes, writes: Vec::new() }));
             after.names.insert(name.clone(), Arc::clone(&content));
             after.durable.insert(name.clone(), content);
         }
@@ -261,7 +312,11 @@ impl Memory {
 
     /// Puts a file there, durably.
     pub fn put(&self, name: &str, bytes: &[u8]) {
-        let content = Arc::new(Mutex::new(Content { bytes: bytes.to_vec(), synced: bytes.to_vec() }));
+        let content = Arc::new(Mutex::new(Content {
+            bytes: bytes.to_vec(),
+            synced: bytes.to_vec(),
+            writes: Vec::new(),
+        }));
         let mut files = self.files.lock();
         files.names.insert(name.to_owned(), Arc::clone(&content));
         files.durable.insert(name.to_owned(), content);
@@ -277,12 +332,16 @@ struct InMemory(Arc<Mutex<Content>>);
 
 impl WriteFile for InMemory {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.lock().bytes.extend_from_slice(bytes);
+        let mut content = self.0.lock();
+        let from = content.bytes.len();
+        content.writes.push(from);
+        content.bytes.extend_from_slice(bytes);
         Ok(())
     }
     fn sync(&mut self) -> io::Result<()> {
         let mut content = self.0.lock();
         content.synced = content.bytes.clone();
+        content.writes.clear();
         Ok(())
     }
 }
@@ -307,7 +366,10 @@ impl Storage for Memory {
         // A file that is emptied keeps its durable name, whatever it holds now.
         let content = match files.names.get(name) {
             Some(content) => {
-                content.lock().bytes.clear();
+                let mut emptied = content.lock();
+                emptied.bytes.clear();
+                emptied.writes.clear();
+                drop(emptied);
                 Arc::clone(content)
             }
             None => Arc::default(),
@@ -330,6 +392,8 @@ impl Storage for Memory {
         let mut content = content.lock();
         content.bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
         content.synced = content.bytes.clone();
+        content.writes.clear();
+        content.writes.clear();
         Ok(())
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

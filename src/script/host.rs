@@ -49,6 +49,8 @@ pub(super) struct Running<'r, 'n, 'e> {
     /// Whether memory was used up when it began, and it has not said that it may run all the same. What has written
     /// already goes on: it must not end in the middle.
     pub out_of_memory: bool,
+    /// Whether writes are refused because nothing can be saved; what has written already goes on here, too.
+    pub refuses_writes: bool,
     /// Whether all its commands have to keep to one slot of the cluster.
     pub one_slot: bool,
     /// Its name as others are told it, and the command that runs it.
@@ -137,7 +139,7 @@ impl Running<'_, '_, '_> {
         }
         if entry.command.flags.has(Flag::Write) {
             self.entered.engine().busy().note_write();
-            self.out_of_memory = false;
+            (self.out_of_memory, self.refuses_writes) = (false, false);
         }
         self.session.protocol = self.protocol;
         let mut sink = LuaSink::new(lua, self.protocol);
@@ -171,6 +173,9 @@ impl Running<'_, '_, '_> {
         }
         if self.read_only && (flags.has(Flag::Write) || flags.has(Flag::MayReplicate)) {
             return Err(CommandError::text("ERR Write commands are not allowed from read-only scripts."));
+        }
+        if self.refuses_writes && flags.has(Flag::Write) {
+            return Err(self.entered.engine().refusal_of_writes());
         }
         if self.out_of_memory && flags.has(Flag::DenyOom) {
             return Err(CommandError::OutOfMemory);

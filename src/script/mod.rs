@@ -397,6 +397,7 @@ impl State {
             protocol: Protocol::Resp2,
             read_only: limits.read_only,
             out_of_memory: limits.out_of_memory,
+            refuses_writes: engine.refuses_writes(),
             one_slot: limits.one_slot,
             about,
             pump,

@@ -19,6 +19,8 @@ pub enum Request {
     Import(Transfer),
     /// Load what was saved and write it to a file of Redis'.
     Export(Transfer),
+    /// Check what is on the disk.
+    Check(Check),
     /// Print this and be done: help, or the version.
     Print(String),
 }
@@ -34,6 +36,17 @@ pub struct Transfer {
     pub name: String,
     /// How many databases there are.
     pub databases: u32,
+}
+
+/// What is to be checked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The directory, or one of its files.
+    pub path: PathBuf,
+    /// Mend what can be.
+    pub fix: bool,
+    /// The snapshot's name in the directory.
+    pub name: String,
 }
 
 /// What to run a server with.
@@ -71,6 +84,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, CliErr
         args.get(1).and_then(|word| transfers().into_iter().find(|of| word == of.get_name()))
     {
         return transferred(transfer, args);
+    }
+    if args.get(1).is_some_and(|word| word == "check") {
+        return checked(args);
     }
     let matches = match command().try_get_matches_from(joined(args)) {
         Ok(matches) => matches,
@@ -132,19 +148,64 @@ fn transfers() -> [Command; 2] {
     ]
 }
 
-fn transferred(command: Command, args: Vec<OsString>) -> Result<Request, CliError> {
-    let is_import = command.get_name() == "import";
-    let mut matches = match command.try_get_matches_from(args.into_iter().skip(1)) {
+/// The subcommand that checks what is on the disk.
+fn check() -> Command {
+    Command::new("check")
+        .bin_name("damselfly check")
+        .about("Checks snapshots (ours and Redis') and the journal, and says what is damaged and where.")
+        .after_help(
+            "Exit status: 0 where all is whole, 1 where what was damaged is mended (--fix), 2 where something is damaged,\n\
+             3 where it could not be checked, as when a server has the directory open.\n\
+             --fix cuts the journal at the last whole record before the damage, and writes a snapshot anew with what can be\n\
+             read of it. What is cut off or replaced stays beside, in files that end in .damaged.",
+        )
+        .term_width(0)
+        .arg(
+            Arg::new("PATH")
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("The directory, or one of the files in it"),
+        )
+        .arg(Arg::new("fix").long("fix").action(ArgAction::SetTrue).help("Mend what can be mended"))
+        .arg(
+            Arg::new("dbfilename")
+                .long("dbfilename")
+                .value_name("NAME")
+                .default_value("dump.dfly")
+                .help("Name of the snapshot that the journal follows"),
+        )
+}
+
+fn checked(args: Vec<OsString>) -> Result<Request, CliError> {
+    let mut matches = match matched(check(), args) {
         Ok(matches) => matches,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp) => {
-            return Ok(Request::Print(error.to_string()));
-        }
-        Err(error) => {
+        Err(result) => return result,
+    };
+    Ok(Request::Check(Check {
+        path: matches.remove_one("PATH").unwrap_or_default(),
+        fix: matches.get_flag("fix"),
+        name: matches.remove_one("dbfilename").unwrap_or_default(),
+    }))
+}
+
+/// Reads a subcommand's arguments; its help is a result of its own, and what is wrong is said in one line.
+fn matched(command: Command, args: Vec<OsString>) -> Result<clap::ArgMatches, Result<Request, CliError>> {
+    command.try_get_matches_from(args.into_iter().skip(1)).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp => Ok(Request::Print(error.to_string())),
+        _ => {
             let text = error.to_string();
             let words = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
             let line = words.collect::<Vec<_>>().join(" ");
-            return Err(CliError(line.trim_start_matches("error: ").to_owned()));
+            Err(CliError(line.trim_start_matches("error: ").to_owned()))
         }
+    })
+}
+
+fn transferred(command: Command, args: Vec<OsString>) -> Result<Request, CliError> {
+    let is_import = command.get_name() == "import";
+    let mut matches = match matched(command, args) {
+        Ok(matches) => matches,
+        Err(result) => return result,
     };
     let mut path = |name: &str| matches.remove_one::<PathBuf>(name).unwrap_or_default();
     let (file, directory) = (path("FILE"), path("dir"));
@@ -196,7 +257,7 @@ fn command() -> Command {
         .about("A cache server that speaks Redis' protocol.")
         .override_usage(
             "damselfly [FILE] [--SETTING VALUE]...\n       damselfly import FILE.rdb --dir DIR\n       \
-             damselfly export --dir DIR FILE.rdb",
+             damselfly export --dir DIR FILE.rdb\n       damselfly check [--fix] DIR|FILE",
         )
         .after_help(
             "Every setting can also be a line of FILE ('port 7000') or a variable (DAMSELFLY_PORT=7000).\n\
@@ -356,6 +417,18 @@ mod tests {
         assert!(error.contains("--dir") && !error.contains('\n'), "{error}");
         assert!(matches!(run(&["export", "--help"]), Ok(Request::Print(help)) if help.contains("--dir")));
         transfers().into_iter().for_each(Command::debug_assert);
+    }
+
+    #[test]
+    fn what_is_on_the_disk_is_checked_and_mended_where_asked() {
+        let check = |fix| Request::Check(Check { path: "d".into(), fix, name: "dump.dfly".into() });
+        assert_eq!(run(&["check", "d"]), Ok(check(false)));
+        assert_eq!(run(&["check", "--fix", "d"]), Ok(check(true)));
+        assert!(run(&["check"]).expect_err("nothing to check").contains("PATH"));
+        assert!(
+            matches!(run(&["check", "--help"]), Ok(Request::Print(help)) if help.contains("Exit status"))
+        );
+        super::check().debug_assert();
     }
 
     #[test]

@@ -344,11 +344,15 @@ impl EventLoop {
     fn write(&mut self) {
         let mut writes = std::mem::take(&mut self.writes);
         if let Err(error) = self.engine.journal().commit() {
-            // Nobody knows whether what they did will last, and nobody is told that it does.
-            tracing::error!("{} connections are closed without a reply: {error}", writes.len());
-            for token in writes.drain(..) {
-                self.close(token);
-            }
+            // Nobody knows whether what they did will last, and nobody is told that it does. Who only read is served.
+            let journal = self.engine.journal_handle();
+            let writers: Vec<Token> = writes
+                .extract_if(.., |token| {
+                    self.connection(*token).is_some_and(|one| !journal.is_synced(one.session.written))
+                })
+                .collect();
+            tracing::error!("{} connections are closed without a reply: {error}", writers.len());
+            writers.into_iter().for_each(|token| self.close(token));
         }
         for token in writes.drain(..) {
             let (index, generation) = split(token);

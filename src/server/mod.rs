@@ -75,6 +75,9 @@ impl fmt::Display for StartError {
             Self::Directory { path, error } => {
                 write!(f, "cannot write to the directory {path}: {}", plain(error))
             }
+            Self::Storage(error @ StorageError::Corrupt { .. }) => {
+                write!(f, "{error} ('damselfly check --fix' mends what can be mended, and destroys nothing)")
+            }
             Self::Storage(error) => error.fmt(f),
             Self::Cron(error) | Self::Guest(error) => f.write_str(error),
             Self::Tls(reason) => write!(f, "cannot speak TLS: {reason}"),

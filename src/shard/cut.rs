@@ -5,7 +5,8 @@
 //! 3. Whoever is about to change, remove or add an entry that lies at or above the position first saves what stands
 //!    under that hash (nothing, for a new key), and notes the hash, which the walker then passes by.
 //!
-//! So each entry is saved exactly once, as it was at the moment; hashes do not care for splits and merges, and a writer
+//! What the walker has looked up of a segment stays true until it gets there: an entry moves only where it changes, and then
+//! its hash is noted. So each entry is saved exactly once, as it was at the moment; hashes do not care for splits and merges, and a writer
 //! pays for the one entry that it changes. Every change of a [`Db`] passes `before_change` there, which is one branch
 //! where no cut is running. A database that is flushed goes to the walker whole; one that is exchanged takes its cut
 //! along.
@@ -14,7 +15,7 @@
 
 use super::Shard;
 use super::arena::Handle;
-use super::db::{Db, Object};
+use super::db::{Db, Object, Slot};
 use super::entry::{Head, Kind};
 use super::records::{self, Form};
 use crate::rdb::{self, Writer};
@@ -24,13 +25,15 @@ use crate::value::set::SetRef;
 use crate::value::zset::ZSetRef;
 use bytes::Bytes;
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
 
 /// Bytes from which a chunk is handed over.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Strings from this length on are shared, not copied.
 const SHARED_MIN: usize = 16 * 1024;
-/// Entries that one step looks at.
+/// Entries that one step saves.
 const STEP_ENTRIES: usize = 256;
 /// Bytes that one step writes before it lets others in.
 const STEP_BYTES: usize = 64 * 1024;
@@ -46,6 +49,20 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// The last bytes of the last record, where they were long enough to be shared.
     pub tail: Bytes,
+}
+
+impl Chunk {
+    /// Its bytes, the shared ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.tail.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// What comes out of a cut.
@@ -64,10 +81,19 @@ pub enum Item {
 pub struct Cut {
     /// Hashes below are saved.
     position: u32,
+    /// The entries of a segment from there on, in the order of their hashes, and how many of them are saved.
+    ahead: Vec<Slot>,
+    at: usize,
+    /// Where to go on behind them; `None` at the end.
+    next: Option<u32>,
     /// Hashes that others saved, or that did not exist at the moment.
     early: HashSet<u32>,
     chunk: Chunk,
     sink: Sender<Item>,
+    /// Bytes that were handed over and not taken.
+    queued: Arc<AtomicUsize>,
+    /// Where values are written before their length is known.
+    scratch: Vec<u8>,
     done: bool,
 }
 
@@ -81,15 +107,27 @@ impl Drop for Cut {
 }
 
 impl Cut {
-    fn new(db: u32, sink: Sender<Item>) -> Self {
-        let chunk = Chunk { db, ..Chunk::default() };
-        Self { position: 0, early: HashSet::new(), chunk, sink, done: false }
+    fn new(db: u32, sink: Sender<Item>, queued: Arc<AtomicUsize>) -> Self {
+        Self {
+            position: 0,
+            ahead: Vec::new(),
+            at: 0,
+            next: Some(0),
+            early: HashSet::new(),
+            chunk: Chunk { db, ..Chunk::default() },
+            sink,
+            queued,
+            scratch: Vec::new(),
+            done: false,
+        }
     }
 
     /// Hands over what was written so far.
     fn hand_over(&mut self) {
         if self.chunk.entries > 0 {
-            let next = Chunk { db: self.chunk.db, ..Chunk::default() };
+            let bytes = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
+            let next = Chunk { db: self.chunk.db, bytes, ..Chunk::default() };
+            self.queued.fetch_add(self.chunk.len(), Relaxed);
             // Where nobody listens any more, the snapshot has failed, and the cut is about to be taken back.
             let _ = self.sink.send(Item::Chunk(std::mem::replace(&mut self.chunk, next)));
         }
@@ -114,13 +152,19 @@ impl Cut {
                     Kind::Int => Form::Int,
                     _ => {
                         // The value's length stands in front of it, and is known once it is written.
-                        let mut writer = Writer::plain(Vec::new());
+                        let mut scratch = std::mem::take(&mut self.scratch);
+                        scratch.clear();
+                        let mut writer = Writer::plain(scratch);
                         let Some(version) = body(&mut writer, &head, bytes, object) else {
                             out.truncate(from);
                             return;
                         };
                         let form = if version == rdb::VERSION { Form::Body } else { Form::BodyOfValkey };
-                        records::write(out, form, &head, head.key(bytes), &writer.into_bytes());
+                        let value = writer.into_bytes();
+                        records::write(out, form, &head, head.key(bytes), &value);
+                        if value.capacity() <= CHUNK_BYTES {
+                            self.scratch = value;
+                        }
                         self.count();
                         return;
                     }
@@ -164,9 +208,9 @@ fn body(writer: &mut Writer, head: &Head, bytes: &[u8], object: Option<&Object>)
 
 impl Db {
     /// Begins a cut, unless there is nothing in the database.
-    pub(super) fn begin_cut(&mut self, number: u32, sink: &Sender<Item>) {
+    pub(super) fn begin_cut(&mut self, number: u32, sink: &Sender<Item>, queued: &Arc<AtomicUsize>) {
         if !self.is_empty() {
-            self.cut = Some(Box::new(Cut::new(number, sink.clone())));
+            self.cut = Some(Box::new(Cut::new(number, sink.clone(), Arc::clone(queued))));
         }
     }
 
@@ -188,27 +232,34 @@ impl Db {
     /// Saves the next entries; whether there is more to save.
     pub fn step_cut(&mut self) -> bool {
         let Some(mut cut) = self.cut.take() else { return false };
-        let mut slots = Vec::with_capacity(STEP_ENTRIES + 64);
-        let mut next = self.table.scan(cut.position, STEP_ENTRIES, |slot| slots.push(slot));
-        let (mut last, mut passed, mut written) = (None, false, 0);
-        for slot in slots {
+        if cut.at == cut.ahead.len()
+            && let Some(position) = cut.next
+        {
+            cut.next = self.table.scan_segment(position, &mut cut.ahead);
+            cut.at = 0;
+        }
+        let (mut last, mut passed, mut written, mut saved) = (None, false, 0, 0);
+        while let Some(&slot) = cut.ahead.get(cut.at) {
             if last != Some(slot.hash) {
-                if written >= STEP_BYTES {
-                    next = Some(slot.hash);
-                    break;
+                if written >= STEP_BYTES || saved >= STEP_ENTRIES {
+                    cut.position = slot.hash;
+                    self.cut = Some(cut);
+                    return true;
                 }
-                passed = cut.early.remove(&{ slot.hash });
+                passed = !cut.early.is_empty() && cut.early.remove(&{ slot.hash });
                 last = Some(slot.hash);
             }
+            cut.at += 1;
             if !passed {
                 let before = cut.chunk.bytes.len();
                 cut.record(self, slot.handle);
                 let after = cut.chunk.bytes.len();
                 // A chunk that was handed over is empty again, and was at least as long as a step is.
                 written += if after > before { after - before } else { STEP_BYTES };
+                saved += 1;
             }
         }
-        match next {
+        match cut.next {
             Some(position) => {
                 cut.position = position;
                 self.cut = Some(cut);
@@ -237,10 +288,11 @@ impl Db {
 }
 
 impl Shard {
-    /// Begins a cut of all databases; what is saved goes to `sink`.
-    pub fn begin_cut(&mut self, sink: &Sender<Item>) {
+    /// Begins a cut of all databases; what is saved goes to `sink`, and `queued` counts its bytes until somebody takes
+    /// them off.
+    pub fn begin_cut(&mut self, sink: &Sender<Item>, queued: &Arc<AtomicUsize>) {
         for (number, db) in self.dbs.iter_mut().enumerate() {
-            db.begin_cut(number as u32, sink);
+            db.begin_cut(number as u32, sink, queued);
         }
     }
 

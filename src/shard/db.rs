@@ -7,6 +7,7 @@
 
 use super::arena::{Arena, Handle};
 use super::entry::{self, Head, INLINE_BYTES_MAX, Kind, Parts};
+use super::hashes::GoneFields;
 use crate::value::hash::Hash;
 use crate::value::list::{Deque, ListEncoding};
 use crate::value::listpack::Buffer;
@@ -409,12 +410,13 @@ impl Db {
 
     /// Removes fields of a hash that are due until `removed` has reached `budget`; when the next one is due, and whether
     /// none is left.
-    pub fn expire_fields(
+    pub(super) fn expire_fields(
         &mut self,
         slot: Slot,
         now_ms: u64,
         budget: usize,
         removed: &mut usize,
+        gone: &mut GoneFields,
     ) -> (u64, bool) {
         let (hash, handle) = (slot.hash, slot.handle);
         let due_ms = match self.object(handle) {
@@ -426,7 +428,7 @@ impl Db {
         }
         let result = self.with_object(hash, handle, |object| match object {
             Object::Hash(hash) => {
-                *removed += hash.expire(now_ms, budget - *removed);
+                *removed += hash.expire(now_ms, budget - *removed, |field| gone.note(field));
                 (hash.next_due_ms(), hash.is_empty())
             }
             _ => (table::NEVER, false),

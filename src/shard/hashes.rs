@@ -9,7 +9,7 @@ use super::db::{InlineValue, Object};
 use super::entry::{INLINE_BYTES_MAX, Kind, Type};
 use super::events::Class;
 use super::keyspace::{Found, Key, Keyspace, WrongType};
-use super::{Inserted, ShardSettings};
+use super::{Gone, Inserted, Shard, ShardSettings};
 use crate::value::hash::{self, Fields, Hash, HashRef, Rules};
 use crate::value::long_double::{LongDouble, NumberText};
 use crate::value::table::NEVER;
@@ -36,6 +36,30 @@ impl<'a> HashRoom<'a> {
     #[must_use]
     pub fn adding(adding: &'a [&'a [u8]]) -> Self {
         Self { adding, insert: Inserted::Always, deadlines: false }
+    }
+}
+
+/// Fields that went by themselves, where a journal wants to know.
+#[derive(Debug)]
+pub(super) struct GoneFields(Option<Vec<Box<[u8]>>>);
+
+impl GoneFields {
+    pub(super) fn of(shard: &Shard) -> Self {
+        Self(shard.is_journaled.then(Vec::new))
+    }
+
+    pub(super) fn note(&mut self, field: &[u8]) {
+        if let Some(fields) = &mut self.0 {
+            fields.push(field.into());
+        }
+    }
+
+    pub(super) fn tell(&mut self, shard: &mut Shard, db: usize, key: &[u8]) {
+        if let Some(fields) = &mut self.0
+            && !fields.is_empty()
+        {
+            shard.gone.push(Gone { db, key: key.into(), fields: std::mem::take(fields) });
+        }
     }
 }
 
@@ -110,12 +134,17 @@ impl Keyspace<'_> {
         {
             now_ms = self.now.ms();
             if hash.next_due_ms() < now_ms {
+                let mut gone = GoneFields::of(self.shard);
                 let removed =
                     self.shard.dbs[self.db].with_object(key.hash, found.handle, |object| match object {
-                        Object::Hash(hash) => (hash.expire(now_ms, REMOVED_ON_THE_WAY), hash.is_empty()),
+                        Object::Hash(hash) => {
+                            let removed = hash.expire(now_ms, REMOVED_ON_THE_WAY, |field| gone.note(field));
+                            (removed, hash.is_empty())
+                        }
                         _ => (0, false),
                     });
                 let (removed, emptied) = removed.unwrap_or_default();
+                gone.tell(self.shard, self.db, key.bytes);
                 self.shard.stats.expired_fields += removed as u64;
                 self.changed(key, 0);
                 self.notify_aside(Class::Hash, "hexpired", key);
@@ -146,7 +175,7 @@ impl Keyspace<'_> {
     ) -> Result<Option<R>, WrongType> {
         let rules = rules(&self.shard.settings);
         let mut now = self.now;
-        let (mut due_ms, mut expired) = (NEVER, 0);
+        let (mut due_ms, mut expired, mut gone) = (NEVER, 0, GoneFields::of(self.shard));
         let fits = |bytes: &[u8]| !room.deadlines && hash::fits(bytes, room.adding, INLINE_BYTES_MAX);
         let large = |bytes: &[u8]| {
             let mut hash = Hash::from_packed(bytes, rules);
@@ -173,7 +202,7 @@ impl Keyspace<'_> {
                         let mut now_ms = 0;
                         if hash.has_deadlines() || room.deadlines {
                             now_ms = now.ms();
-                            expired = hash.expire(now_ms, REMOVED_ON_THE_WAY);
+                            expired = hash.expire(now_ms, REMOVED_ON_THE_WAY, |field| gone.note(field));
                             if room.deadlines {
                                 hash.make_table(rules);
                             }
@@ -189,6 +218,7 @@ impl Keyspace<'_> {
         );
         self.now = now;
         if expired > 0 {
+            gone.tell(self.shard, self.db, key.bytes);
             self.shard.stats.expired_fields += expired as u64;
             self.changed(key, 0);
             self.notify_aside(Class::Hash, "hexpired", key);

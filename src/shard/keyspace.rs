@@ -176,6 +176,14 @@ pub(super) struct Found {
 }
 
 impl<'a> Keyspace<'a> {
+    /// Says what a call did, where a journal wants to know, in the place of its command or of the key as it is afterwards:
+    /// a command that does the same again. It counts where the call changed something.
+    pub fn tell<'b>(&mut self, argv: impl IntoIterator<Item = &'b [u8]>) {
+        if self.shard.is_journaled {
+            self.shard.drawn = argv.into_iter().map(<[u8]>::to_vec).collect();
+        }
+    }
+
     pub(super) fn new(shard: &'a mut Shard, db: usize, now: Now<'a>) -> Self {
         Self { shard, db, now, no_touch: false, client: 0 }
     }

@@ -30,6 +30,19 @@ impl Keyspace<'_> {
         }
     }
 
+    /// A key's list on the way to changing it: counts no hit. O(1).
+    ///
+    /// # Errors
+    /// [`WrongType`] where the key holds something else.
+    pub fn peek_list(&mut self, key: Key<'_>) -> Result<Option<ListRef<'_>>, WrongType> {
+        match self.peek_as(key, Type::List)? {
+            Stored::Absent => Ok(None),
+            Stored::Packed(_, bytes) => Ok(Some(ListRef::Packed(bytes))),
+            Stored::Object(Object::List(deque)) => Ok(Some(ListRef::Deque(deque))),
+            Stored::Object(_) => Err(WrongType),
+        }
+    }
+
     /// Whether a key holds a list (an empty one never stays). Counts no hit.
     ///
     /// # Errors

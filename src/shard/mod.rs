@@ -157,10 +157,21 @@ pub struct Shard {
     accesses: u32,
     /// Whether a journal wants to know what goes by itself and how lots fall.
     pub is_journaled: bool,
-    /// Keys that went by themselves, with their databases, where a journal wants to know.
-    pub gone: Vec<(usize, Box<[u8]>)>,
+    /// What went by itself, where a journal wants to know.
+    pub gone: Vec<Gone>,
     /// The command that does what the running one did by drawing lots; empty for the command itself.
     pub drawn: Vec<Vec<u8>>,
+}
+
+/// A key that went by itself, or some fields of its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The fields that went; none where the key did.
+    pub fields: Vec<Box<[u8]>>,
 }
 
 /// Fields of hashes that one step of the expiry cycle removes before it lets others work.
@@ -359,6 +370,7 @@ impl Shard {
         let (mut expired, mut lessened, mut emptied, mut fields) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let with_field_deadlines = data.with_field_deadlines() > 0;
         for slot in slots {
+            let mut gone = hashes::GoneFields::of(self);
             let data = &mut self.dbs[db];
             let head = data.head(slot.handle);
             match head.expires_at_ms {
@@ -371,8 +383,12 @@ impl Shard {
             }
             if with_field_deadlines && head.kind == Kind::HashObject {
                 let before = fields;
-                let (hash_due_ms, is_empty) = data.expire_fields(slot, now_ms, FIELDS_A_STEP, &mut fields);
+                let (hash_due_ms, is_empty) =
+                    data.expire_fields(slot, now_ms, FIELDS_A_STEP, &mut fields, &mut gone);
                 if fields > before {
+                    let bytes = self.dbs[db].bytes(slot.handle);
+                    let key: Box<[u8]> = Head::of(bytes).key(bytes).into();
+                    gone.tell(self, db, &key);
                     lessened.push(slot);
                 }
                 due_ms = due_ms.min(hash_due_ms);
@@ -407,7 +423,7 @@ impl Shard {
     fn tell(&mut self, db: usize, hash: u32, handle: Handle, event: (Class, &'static str)) {
         if self.is_journaled && event.0 != Class::Hash {
             let bytes = self.dbs[db].bytes(handle);
-            self.gone.push((db, Head::of(bytes).key(bytes).into()));
+            self.gone.push(Gone { db, key: Head::of(bytes).key(bytes).into(), fields: Vec::new() });
         }
         if !self.watches.is_empty() || !self.tracked.is_idle() || self.settings.events != 0 {
             let bytes = self.dbs[db].bytes(handle);

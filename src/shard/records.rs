@@ -59,6 +59,21 @@ pub(super) fn write(out: &mut Vec<u8>, form: Form, of: &Head, key: &[u8], value:
     out.extend_from_slice(value);
 }
 
+/// Writes a record that was read.
+pub fn write_again(out: &mut Vec<u8>, record: &Record<'_>) {
+    let flag = if record.expires_at_ms.is_some() { HAS_DEADLINE } else { 0 };
+    out.push(record.form as u8 | flag);
+    let [i0, i1, i2, _] = record.idle.to_le_bytes();
+    out.extend_from_slice(&[i0, i1, i2]);
+    if let Some(deadline) = record.expires_at_ms {
+        out.extend_from_slice(&deadline.to_le_bytes());
+    }
+    varint::write(out, record.key.len() as u64);
+    varint::write(out, record.value.len() as u64);
+    out.extend_from_slice(record.key);
+    out.extend_from_slice(record.value);
+}
+
 /// A record, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {

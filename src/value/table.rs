@@ -281,6 +281,16 @@ impl<H: Copy + PartialEq> Table<H> {
         }
     }
 
+    /// Visits the entries of one segment from `position` on, in the order of their hashes, and returns where to go on.
+    /// O(segment log segment).
+    pub fn scan_segment(&self, position: u32, slots: &mut Vec<Slot<H>>) -> Option<u32> {
+        let segment = &self.segments[self.at(position)];
+        slots.clear();
+        slots.extend(segment.slots.iter().filter(|slot| slot.hash >= position));
+        slots.sort_unstable_by_key(|slot| slot.hash);
+        end_of(position, segment.depth)
+    }
+
     /// Visits the entries of the first segment from `position` on that has a deadline, and returns where to go on.
     /// O(segments passed + one segment).
     pub fn scan_due(&self, position: u32, visit: impl FnMut(Slot<H>)) -> Option<u32> {

@@ -63,3 +63,40 @@ fn digests_are_those_of_redis() {
         ",
     );
 }
+
+#[test]
+fn waiting_for_the_disk_asks_for_a_journal_and_for_numbers() {
+    check(
+        "
+        ! only 7.2
+        > WAITAOF 0 0 0                         < [:0 :0]
+        > WAITAOF 1 0 0                         < -ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.
+        > WAITAOF 2 0 0                         < -ERR value is out of range, value must between 0 and 1
+        > WAITAOF -1 0 0                        < -ERR value is out of range, value must between 0 and 1
+        > WAITAOF x 0 0                         < -ERR value is not an integer or out of range
+        > WAITAOF 0 -1 0                        < -ERR value is out of range, must be positive
+        > WAITAOF 0 x 0                         < -ERR value is out of range, must be positive
+        > WAITAOF 0 0 -1                        < -ERR timeout is negative
+        > WAITAOF 0 0 x                         < -ERR timeout is not an integer or out of range
+        > WAITAOF 0 0                           < -ERR wrong number of arguments for 'waitaof' command
+        > SET a 1                               < +OK
+        > MULTI                                 < +OK
+        > WAITAOF 0 1 0                         < +QUEUED
+        > EXEC                                  < [[:0 :0]]
+        ",
+    );
+}
+
+#[test]
+fn a_wait_for_replicas_ends_with_its_time_or_when_somebody_says_so() {
+    check(
+        "
+        a> WAITAOF 0 1 20                       < blocks
+        ! advance 21ms
+        a< [:0 :0]
+        a> CLIENT ID                            < :1..99
+        a> WAITAOF 0 1 0                        < blocks
+        b> CLIENT KILL TYPE normal SKIPME yes   < :1
+        ",
+    );
+}

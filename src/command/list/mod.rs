@@ -326,10 +326,14 @@ fn lset(
     args: &mut Args<'_>,
     out: &mut dyn Sink,
 ) -> Result<(), CommandError> {
-    if !keys.has_list(key)? {
+    let Some(len) = keys.peek_list(key)?.map(|list| list.len() as u64) else {
         return Err(CommandError::NoSuchKey);
-    }
+    };
     let (index, element) = (args.int()?, args.required()?);
+    // What is refused must not count as a change.
+    if if index < 0 { index.unsigned_abs() > len } else { index.unsigned_abs() >= len } {
+        return Err(CommandError::IndexOutOfRange);
+    }
     let set = keys.update_list(key, &[element], Inserted::Never, |list| list.set(index, element))?;
     match set {
         Some(Ok(())) => {

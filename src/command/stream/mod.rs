@@ -265,10 +265,16 @@ fn add(
             trimmed = log.trim(trim);
         }
         let done = added.is_ok();
-        let added = added.map(|id| (id, trimmed));
+        let added = added.map(|id| (id, trimmed, log.len()));
         (added, StreamChange { dirty: u64::from(done), entries: true, wakes: done })
     })?;
-    let Some((id, trimmed)) = added.transpose()? else { return Ok(None) };
+    let Some((id, trimmed, len)) = added.transpose()? else { return Ok(None) };
+    if trimmed > 0 && keys.shard().is_journaled {
+        // How much an approximate limit takes away depends on how the entries lie: what came of it is said.
+        let (id, len) = (id.to_string(), len.to_string());
+        let front = [&b"XADD"[..], key.bytes, b"MAXLEN", b"=", len.as_bytes(), id.as_bytes()];
+        keys.tell(front.iter().chain(pairs).copied());
+    }
     keys.notify(Class::Stream, "xadd", key);
     if trimmed > 0 {
         keys.notify(Class::Stream, "xtrim", key);
@@ -407,11 +413,14 @@ fn xtrim(
 ) -> Result<(), CommandError> {
     let trim = TrimArgs::parse_trim(args.rest(), keys.shard().settings.stream_node.entries_max)?;
     let removed = keys.update_stream(key, false, |stream| {
-        let removed = stream.log_mut().trim(trim);
-        (removed, StreamChange { dirty: removed, entries: true, wakes: false })
+        let log = stream.log_mut();
+        let removed = log.trim(trim);
+        ((removed, log.len()), StreamChange { dirty: removed, entries: true, wakes: false })
     })?;
-    let removed = removed.unwrap_or(0);
+    let (removed, len) = removed.unwrap_or_default();
     if removed > 0 {
+        let len = len.to_string();
+        keys.tell([&b"XTRIM"[..], key.bytes, b"MAXLEN", b"=", len.as_bytes()]);
         keys.notify(Class::Stream, "xtrim", key);
     }
     out.int(removed as i64);

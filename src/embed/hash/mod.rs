@@ -200,6 +200,7 @@ impl<'a> Hash<'a> {
             let added = keys.update_hash(key, HashRoom::adding(pairs), |fields| {
                 (fields.extend(pairs) as u64, pairs.len() as u64 / 2)
             })?;
+            keys.tell([&b"HSET"[..], key.bytes].into_iter().chain(pairs.iter().copied()));
             keys.notify(Class::Hash, "hset", key);
             Ok(added.unwrap_or(0))
         })
@@ -214,7 +215,9 @@ impl<'a> Hash<'a> {
     pub fn set_nx(self, field: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<bool> {
         let (field, value) = (field.as_ref(), value.as_ref());
         self.db.write(self.key, field.len().max(value.len()), |keys, key| {
-            Ok(keys.set_hash_field_if_absent(key, field, value)?)
+            let set = keys.set_hash_field_if_absent(key, field, value)?;
+            keys.tell([b"HSETNX", key.bytes, field, value]);
+            Ok(set)
         })
     }
 
@@ -336,6 +339,7 @@ impl<'a> Hash<'a> {
             })?;
             let removed = removed.unwrap_or(0);
             if removed > 0 {
+                keys.tell([&b"HDEL"[..], key.bytes].into_iter().chain(given.iter().map(AsRef::as_ref)));
                 keys.notify(Class::Hash, "hdel", key);
             }
             Ok(removed)
@@ -361,7 +365,11 @@ impl<'a> Hash<'a> {
     #[inline]
     pub fn increment(self, field: impl AsRef<[u8]>, by: i64) -> Result<i64> {
         let field = field.as_ref();
-        self.db.write(self.key, field.len(), |keys, key| Ok(keys.increment_hash_field(key, field, by)?))
+        self.db.write(self.key, field.len(), |keys, key| {
+            let sum = keys.increment_hash_field(key, field, by)?;
+            keys.tell([b"HINCRBY", key.bytes, field, itoa::Buffer::new().format(by).as_bytes()]);
+            Ok(sum)
+        })
     }
 
     /// Adds to the number in a field, which starts at 0; returns the sum. O(1).

@@ -166,7 +166,14 @@ impl<'a> Stream<'a> {
             return Err(CommandError::WrongArity("xadd").into());
         }
         let longest = pairs.iter().map(|part| part.len()).max().unwrap_or(0);
-        self.db.write(self.key, longest, |keys, key| add_now(keys, key, &pairs))
+        self.db.write(self.key, longest, |keys, key| {
+            let id = add_now(keys, key, &pairs)?;
+            if keys.shard().is_journaled {
+                let id = id.to_string();
+                keys.tell([b"XADD", key.bytes, id.as_bytes()].into_iter().chain(pairs.iter().copied()));
+            }
+            Ok(id)
+        })
     }
 
     /// Adds an entry with options; its ID, `None` where there is no stream and none may be made. O(bytes), and

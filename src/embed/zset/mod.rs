@@ -3,6 +3,7 @@
 
 mod options;
 mod several;
+
 #[cfg(test)]
 mod tests;
 
@@ -135,7 +136,13 @@ impl<'a> ZSet<'a> {
             return Err(CommandError::NotAFloat.into());
         }
         let longest = pairs.iter().map(|(_, member)| member.len()).max().unwrap_or(0);
-        self.db.write(self.key, longest, |keys, key| Ok(keys.zset_add(key, pairs, rule)?))
+        self.db.write(self.key, longest, |keys, key| {
+            let added = keys.zset_add(key, pairs, rule)?;
+            if keys.shard().is_journaled {
+                tell_added(keys, key, pairs, rule);
+            }
+            Ok(added)
+        })
     }
 
     /// Adds to a member's score, which starts at 0; the new score. O(log n).
@@ -169,6 +176,7 @@ impl<'a> ZSet<'a> {
             })?;
             let removed = removed.unwrap_or(0);
             if removed > 0 {
+                keys.tell([&b"ZREM"[..], key.bytes].into_iter().chain(members.iter().map(AsRef::as_ref)));
                 keys.notify(Class::ZSet, "zrem", key);
             }
             Ok(removed as u64)
@@ -409,6 +417,7 @@ impl<'a> ZSet<'a> {
             })?;
             if popped.is_some() && count > 0 {
                 let event = if end == Extreme::Min { "zpopmin" } else { "zpopmax" };
+                keys.tell([event.as_bytes(), key.bytes, itoa::Buffer::new().format(count).as_bytes()]);
                 keys.notify(Class::ZSet, event, key);
             }
             Ok(popped.unwrap_or_default())
@@ -529,4 +538,14 @@ impl Iterator for ZSetScan<'_> {
             }
         }
     }
+}
+
+/// Says what adding these did, for the journal.
+#[cold]
+fn tell_added(keys: &mut Keyspace<'_>, key: Key<'_>, pairs: &[(f64, &[u8])], rule: Rule) {
+    let words = [(rule.nx, "NX"), (rule.xx, "XX"), (rule.gt, "GT"), (rule.lt, "LT"), (rule.incr, "INCR")];
+    let words = words.iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word.as_bytes());
+    let scores: Vec<String> = pairs.iter().map(|(score, _)| format!("{score:?}")).collect();
+    let pairs = scores.iter().zip(pairs).flat_map(|(score, (_, member))| [score.as_bytes(), *member]);
+    keys.tell([&b"ZADD"[..], key.bytes].into_iter().chain(words).chain(pairs));
 }

@@ -8,16 +8,17 @@
 //!
 //! **Invariant:** the file is a prefix of what was appended, and `synced` never promises more than a sync has confirmed.
 
-use super::{file_name, frame, header, seal};
+use super::{file_name, frame, header, number_of, promise, seal, waiting_name, waiting_number_of};
 use crate::persist::StorageError;
 use crate::persist::storage::{Storage, WriteFile};
 use parking_lot::Mutex;
 use std::cell::Cell;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+use std::sync::{Arc, OnceLock, Weak};
 
 /// When the journal is synced (`appendfsync`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,13 @@ pub enum Fsync {
     /// When the operating system likes.
     Never,
 }
+
+/// Bytes that are written and not synced from which on whoever syncs is asked for it before its second is over: they
+/// stay in memory until then.
+const UNSYNCED_MAX: u64 = 8 << 20;
+/// Buffers that are kept to be filled again, and how large one may be: memory that was touched before costs less.
+const SPARE_MAX: usize = 128;
+const SPARE_BYTES: usize = 256 << 10;
 
 /// Figures of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,12 +53,23 @@ pub struct JournalFigures {
     pub failed: bool,
 }
 
+/// Somebody who waits for a sync.
+pub trait AwaitsSync: fmt::Debug + Send + Sync {
+    /// All up to its place is on the disk.
+    fn synced(&self);
+    /// A sync failed, which is tried again in a second.
+    fn failed(&self, error: &StorageError);
+    /// Nobody writes the journal any more.
+    fn ended(&self);
+}
+
 /// Where changes are appended.
-#[derive(Debug)]
 pub struct Journal {
     on: AtomicBool,
     fsync: AtomicU8,
     failed: AtomicBool,
+    /// The snapshot that the first segment follows is there.
+    anchored: AtomicBool,
     appended: AtomicU64,
     synced: AtomicU64,
     syncs: AtomicU64,
@@ -58,6 +77,10 @@ pub struct Journal {
     base_bytes: AtomicU64,
     pending: Mutex<Pending>,
     writer: Mutex<Writer>,
+    /// Asks for a sync soon.
+    ask: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Who waits, and up to where it has to be synced. Nothing else is locked by whoever holds it.
+    awaiting: Mutex<Vec<(u64, Weak<dyn AwaitsSync>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,9 +94,19 @@ struct Pending {
 #[derive(Debug)]
 struct Open {
     number: u64,
+    /// Its snapshot is not there yet.
+    waits: bool,
     file: Box<dyn WriteFile>,
     /// Bytes of it that are synced.
     synced: u64,
+    /// How many of them it says are.
+    promised: u64,
+}
+
+impl Open {
+    fn name(&self) -> String {
+        if self.waits { waiting_name(self.number) } else { file_name(self.number) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -88,11 +121,21 @@ struct Writer {
     /// Segments to follow once everything in front of them is synced.
     next: Option<Open>,
     next_bytes: Vec<u8>,
+    /// Buffers to be filled again.
+    spare: Vec<Vec<u8>>,
+    /// A sync was asked for.
+    asked: bool,
     /// The file does not hold what `unsynced` says.
     torn: bool,
     next_number: u64,
     target: u64,
     error: String,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("figures", &self.figures()).finish_non_exhaustive()
+    }
 }
 
 thread_local! {
@@ -106,6 +149,7 @@ impl Default for Journal {
             on: AtomicBool::new(false),
             fsync: AtomicU8::new(1),
             failed: AtomicBool::new(false),
+            anchored: AtomicBool::new(true),
             appended: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
@@ -113,11 +157,18 @@ impl Default for Journal {
             base_bytes: AtomicU64::new(0),
             pending: Mutex::default(),
             writer: Mutex::new(Writer { next_number: 1, ..Writer::default() }),
+            ask: OnceLock::new(),
+            awaiting: Mutex::default(),
         }
     }
 }
 
 impl Journal {
+    /// Says how whoever syncs is asked to do so soon.
+    pub fn on_full(&self, ask: impl Fn() + Send + Sync + 'static) {
+        let _ = self.ask.set(Box::new(ask));
+    }
+
     /// Whether anybody listens.
     #[inline]
     #[must_use]
@@ -167,6 +218,12 @@ impl Journal {
 
     /// Appends a record. Its writer is inside the shards that it concerns.
     pub fn append(&self, payload: &[u8]) {
+        self.append_with(|bytes| bytes.extend_from_slice(payload));
+    }
+
+    /// The same for a record that `payload` writes behind what it is given, which it leaves as it is.
+    #[inline]
+    pub fn append_with(&self, payload: impl FnOnce(&mut Vec<u8>)) {
         let mut pending = self.pending.lock();
         let before = pending.bytes.len();
         frame(&mut pending.bytes, payload);
@@ -183,6 +240,73 @@ impl Journal {
         }
     }
 
+    /// Up to where this thread has appended since it committed; 0 for nothing.
+    #[inline]
+    #[must_use]
+    pub fn mine() -> u64 {
+        MINE.get()
+    }
+
+    /// Up to where anybody has appended.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.appended.load(Acquire)
+    }
+
+    /// Whether all up to a place is on the disk, whatever becomes of it without a snapshot.
+    #[must_use]
+    pub fn is_synced(&self, place: u64) -> bool {
+        self.synced.load(Acquire) >= place
+    }
+
+    /// Whether all up to a place would be there after a crash.
+    #[must_use]
+    pub fn is_durable(&self, place: u64) -> bool {
+        self.anchored.load(Acquire) && self.is_synced(place)
+    }
+
+    /// Tells somebody once all up to a place is on the disk. Whoever calls this has it synced.
+    pub fn await_sync(&self, place: u64, who: Weak<dyn AwaitsSync>) {
+        let mut awaiting = self.awaiting.lock();
+        if awaiting.len() == awaiting.capacity() {
+            awaiting.retain(|(_, who)| who.strong_count() > 0);
+        }
+        awaiting.push((place, who));
+        drop(awaiting);
+        // A sync that ended in front of the lock was seen by nobody.
+        if self.is_durable(place) {
+            self.tell(&Ok(()));
+        }
+    }
+
+    /// Whether somebody waits for a sync.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        !self.awaiting.lock().is_empty()
+    }
+
+    /// Tells those who wait how a sync went. They may be strangers' code: nothing is locked.
+    fn tell(&self, result: &Result<(), StorageError>) {
+        let (mut due, mut others) = (Vec::new(), Vec::new());
+        let mut awaiting = self.awaiting.lock();
+        awaiting.retain(|(place, who)| match who.upgrade() {
+            None => false,
+            Some(who) if self.is_durable(*place) => {
+                due.push(who);
+                false
+            }
+            Some(who) => {
+                others.push(who);
+                true
+            }
+        });
+        drop(awaiting);
+        due.iter().for_each(|who| who.synced());
+        if let Err(error) = result {
+            others.iter().for_each(|who| who.failed(error));
+        }
+    }
+
     /// Before replies leave: makes what this thread appended as durable as the setting says.
     ///
     /// # Errors
@@ -195,6 +319,17 @@ impl Journal {
         }
     }
 
+    /// Brings what this thread appended to the disk, whatever the setting says.
+    ///
+    /// # Errors
+    /// [`StorageError`]: it is not there.
+    pub fn sync_mine(&self) -> Result<(), StorageError> {
+        match MINE.replace(0) {
+            0 => Ok(()),
+            mine => self.sync_to(mine),
+        }
+    }
+
     fn commit_to(&self, mine: u64) -> Result<(), StorageError> {
         if self.fsync() == Fsync::Always {
             return self.sync_to(mine);
@@ -202,6 +337,14 @@ impl Journal {
         if let Some(mut writer) = self.writer.try_lock() {
             // Who fails here is told by the refusal of what follows; nothing was promised.
             let _ = self.flush(&mut writer, false);
+            let asks = writer.unsynced_bytes > UNSYNCED_MAX && !std::mem::replace(&mut writer.asked, true);
+            drop(writer);
+            if asks
+                && self.fsync() == Fsync::EverySecond
+                && let Some(ask) = self.ask.get()
+            {
+                ask();
+            }
         }
         Ok(())
     }
@@ -222,7 +365,10 @@ impl Journal {
         if self.synced.load(Acquire) >= target {
             return Ok(());
         }
-        self.flush(&mut writer, true)
+        let result = self.flush(&mut writer, true);
+        drop(writer);
+        self.tell(&result);
+        result
     }
 
     /// Writes what there is without syncing it.
@@ -273,7 +419,8 @@ impl Journal {
         if pending.bytes.is_empty() && pending.cuts.is_empty() {
             return;
         }
-        let mut bytes = std::mem::take(&mut pending.bytes);
+        let spare = writer.spare.pop().unwrap_or_default();
+        let mut bytes = std::mem::replace(&mut pending.bytes, spare);
         if !pending.cuts.is_empty() {
             let (at, open) = pending.cuts.remove(0);
             let mut behind = bytes.split_off(at.min(bytes.len()));
@@ -313,10 +460,22 @@ impl Journal {
     /// # Errors
     /// [`StorageError`].
     pub fn prepare(&self, cut: u64) -> Result<Prepared, StorageError> {
+        self.prepare_segment(cut, false)
+    }
+
+    /// The same for a snapshot that is still to be written, whether the journal is on already or begins with it.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn prepare_next(&self, cut: u64) -> Result<Prepared, StorageError> {
+        self.prepare_segment(cut, !self.is_on() || !self.anchored.load(Acquire))
+    }
+
+    fn prepare_segment(&self, cut: u64, waits: bool) -> Result<Prepared, StorageError> {
         let mut writer = self.writer.lock();
         let storage = writer.storage.clone().ok_or(StorageError::NoDirectory)?;
         let number = writer.next_number;
-        let name = file_name(number);
+        let name = if waits { waiting_name(number) } else { file_name(number) };
         let io = |error| StorageError::io(storage.path(&name), error);
         let mut file = storage.create(&name).map_err(io)?;
         let header = header(number, cut);
@@ -324,13 +483,14 @@ impl Journal {
         file.sync().map_err(io)?;
         storage.sync_dir().map_err(io)?;
         writer.next_number += 1;
-        Ok(Prepared(Open { number, file, synced: header.len() as u64 }))
+        Ok(Prepared(Open { number, waits, file, synced: header.len() as u64, promised: header.len() as u64 }))
     }
 
     /// Begins a segment: what is appended from here on stands in it. Whoever calls this is inside all shards, where the
     /// moment must be the snapshot's. Returns its number.
     pub fn begin(&self, prepared: Prepared) -> u64 {
         let number = prepared.0.number;
+        self.anchored.store(!prepared.0.waits, Release);
         let mut pending = self.pending.lock();
         let at = pending.bytes.len();
         pending.cuts.push((at, prepared.0));
@@ -339,9 +499,29 @@ impl Journal {
         number
     }
 
+    /// Syncs what there is, and has the segment say so: nothing follows that could.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn close(&self) -> Result<(), StorageError> {
+        self.sync()?;
+        let mut writer = self.writer.lock();
+        if let Some(open) = &mut writer.open
+            && open.promised < open.synced
+        {
+            let promise = promise(open.synced);
+            open.promised = open.synced;
+            writer.waiting.push(promise);
+            self.flush(&mut writer, true)?;
+        }
+        Ok(())
+    }
+
     /// Stops listening.
     pub fn end(&self) {
         self.on.store(false, Relaxed);
+        let awaiting = std::mem::take(&mut *self.awaiting.lock());
+        awaiting.iter().filter_map(|(_, who)| who.upgrade()).for_each(|who| who.ended());
     }
 
     /// Removes the segments in front of one, which a snapshot has made superfluous.
@@ -358,18 +538,55 @@ impl Journal {
         let names = storage.list().map_err(|error| StorageError::io(storage.path(""), error))?;
         // The newest go last: what is left after a crash has no gap.
         let mut old: Vec<_> =
-            names.iter().filter_map(|name| super::number_of(name)).filter(|n| *n < number).collect();
+            names.iter().filter_map(|name| number_of(name)).filter(|n| *n < number).collect();
         old.sort_unstable();
         for number in old {
             let name = file_name(number);
             storage.remove(&name).map_err(|error| StorageError::io(storage.path(&name), error))?;
         }
         storage.sync_dir().map_err(|error| StorageError::io(storage.path(""), error))?;
-        let writer = self.writer.lock();
+        let mut writer = self.writer.lock();
+        self.anchor(&mut writer, &*storage, &names, number)?;
         let bytes = writer.open.as_ref().map_or(0, |open| open.synced + writer.unsynced_bytes);
         self.bytes.store(bytes, Relaxed);
         self.base_bytes.store(bytes, Relaxed);
+        drop(writer);
+        self.tell(&Ok(()));
         Ok(())
+    }
+
+    /// Gives the segments from one on their names: the snapshot of the first of them is there. Those that waited for
+    /// an earlier one go. Whatever fails is done at the next start.
+    fn anchor(
+        &self,
+        writer: &mut Writer,
+        storage: &dyn Storage,
+        names: &[String],
+        from: u64,
+    ) -> Result<(), StorageError> {
+        let mut waiting = names.iter().filter_map(|name| Some((name, waiting_number_of(name)?))).peekable();
+        if waiting.peek().is_none() {
+            return Ok(());
+        }
+        let mut pending = self.pending.lock();
+        for (name, number) in waiting {
+            let io = |error| StorageError::io(storage.path(name), error);
+            if number < from {
+                storage.remove(name).map_err(io)?;
+                continue;
+            }
+            storage.rename(name, &file_name(number)).map_err(io)?;
+            let opened = [&mut writer.open, &mut writer.next].into_iter().flatten();
+            let opened = opened.chain(pending.cuts.iter_mut().map(|(_, open)| open));
+            opened.filter(|open| open.number == number).for_each(|open| open.waits = false);
+        }
+        drop(pending);
+        storage.sync_dir().map_err(|error| StorageError::io(storage.path(""), error))
+    }
+
+    /// Says that the snapshot is there with which the journal begins.
+    pub fn note_anchored(&self) {
+        self.anchored.store(true, Release);
     }
 }
 
@@ -385,7 +602,7 @@ impl Writer {
             debug_assert!(self.waiting.is_empty(), "nothing is appended before the first segment begins");
             return Ok(0);
         };
-        let name = file_name(open.number);
+        let name = open.name();
         let io = |error| StorageError::io(storage.path(&name), error);
         if self.torn {
             storage.truncate(&name, open.synced).map_err(io)?;
@@ -394,6 +611,10 @@ impl Writer {
                 open.file.write_all(bytes).map_err(io)?;
             }
             self.torn = false;
+        }
+        if !self.waiting.is_empty() && open.promised < open.synced {
+            self.waiting.insert(0, promise(open.synced));
+            open.promised = open.synced;
         }
         let (mut written, mut failed) = (0, None);
         for bytes in std::mem::take(&mut self.waiting) {
@@ -415,7 +636,13 @@ impl Writer {
                 return Err(io(error));
             }
             open.synced += std::mem::take(&mut self.unsynced_bytes);
-            self.unsynced.clear();
+            self.asked = false;
+            for mut bytes in self.unsynced.drain(..) {
+                if self.spare.len() < SPARE_MAX && bytes.capacity() <= SPARE_BYTES {
+                    bytes.clear();
+                    self.spare.push(bytes);
+                }
+            }
         }
         Ok(written)
     }

@@ -38,6 +38,15 @@ impl Format for Rdb {
     ) -> Result<Loaded, StorageError> {
         load(storage, name, target)
     }
+
+    fn survey(
+        &self,
+        storage: &dyn Storage,
+        name: &str,
+        target: &dyn Target,
+    ) -> Result<(Loaded, Vec<StorageError>), StorageError> {
+        read::survey(storage, name, target)
+    }
 }
 
 /// The auxiliary field of the moment in Unix ms, which a journal begins with. Redis' own counts seconds.

@@ -160,17 +160,7 @@ struct Load<'a> {
 pub fn load(storage: &dyn Storage, name: &str, target: &dyn Target) -> Result<Loaded, StorageError> {
     let path = storage.path(name);
     let file = storage.open(name).map_err(|error| StorageError::io(&path, error))?;
-    let source = Input { file: &*file, path, window: Vec::new(), at: 0, from: 0, sum: 0 };
-    let mut load = Load {
-        source,
-        target,
-        version: 0,
-        db: 0,
-        bytes: Vec::new(),
-        held: Vec::new(),
-        mark: target.mark(Accessed::default()),
-        loaded: Loaded { bytes: file.len(), ..Loaded::default() },
-    };
+    let mut load = Load::new(&*file, path, target);
     load.head()?;
     load.body()?;
     load.hand_over()?;
@@ -178,7 +168,53 @@ pub fn load(storage: &dyn Storage, name: &str, target: &dyn Target) -> Result<Lo
     Ok(load.loaded)
 }
 
-impl Load<'_> {
+/// Shows all keys in front of the first damage to `target`. O(bytes).
+///
+/// # Errors
+/// [`StorageError`]: it cannot be read, or is no RDB file.
+pub fn survey(
+    storage: &dyn Storage,
+    name: &str,
+    target: &dyn Target,
+) -> Result<(Loaded, Vec<StorageError>), StorageError> {
+    let path = storage.path(name);
+    let file = storage.open(name).map_err(|error| StorageError::io(&path, error))?;
+    let mut load = Load::new(&*file, path, target);
+    load.head()?;
+    let mut damage = Vec::new();
+    let mut note = |result| match result {
+        Ok(()) => Ok(()),
+        Err(error @ StorageError::Corrupt { .. }) => {
+            damage.push(error);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    let body = load.body();
+    let is_whole = body.is_ok();
+    note(body)?;
+    note(load.hand_over())?;
+    if is_whole {
+        note(load.foot())?;
+    }
+    Ok((load.loaded, damage))
+}
+
+impl<'a> Load<'a> {
+    fn new(file: &'a dyn ReadFile, path: PathBuf, target: &'a dyn Target) -> Self {
+        let source = Input { file, path, window: Vec::new(), at: 0, from: 0, sum: 0 };
+        Self {
+            source,
+            target,
+            version: 0,
+            db: 0,
+            bytes: Vec::new(),
+            held: Vec::new(),
+            mark: target.mark(Accessed::default()),
+            loaded: Loaded { bytes: file.len(), ..Loaded::default() },
+        }
+    }
+
     fn head(&mut self) -> Result<(), StorageError> {
         let source = &mut self.source;
         let head: [u8; MAGIC] = source.array()?;

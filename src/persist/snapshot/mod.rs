@@ -78,6 +78,15 @@ impl Format for Native {
     ) -> Result<Loaded, StorageError> {
         load(storage, name, target, threads)
     }
+
+    fn survey(
+        &self,
+        storage: &dyn Storage,
+        name: &str,
+        target: &dyn Target,
+    ) -> Result<(Loaded, Vec<StorageError>), StorageError> {
+        read::survey(storage, name, target)
+    }
 }
 
 /// The name of a file while it is written.

@@ -94,26 +94,14 @@ pub fn load(
     let file = storage.open(name).map_err(|error| StorageError::io(&path, error))?;
     let source = Source { file: &*file, path };
     let index = source.index()?;
-    let starts: Vec<u64> =
-        index.chunks.iter().scan(HEADER, |at, place| Some(std::mem::replace(at, *at + place.len))).collect();
-    let work = Work {
-        source: &source,
-        index: &index,
-        starts: &starts,
-        target,
-        next: AtomicUsize::new(0),
-        bytes: AtomicU64::new(0),
-        keys: AtomicU64::new(0),
-        expired: AtomicU64::new(0),
-        failed: AtomicBool::new(false),
-        failure: OnceLock::new(),
-    };
+    let work = Work::new(&source, &index, target);
     std::thread::scope(|scope| {
         for _ in 1..threads.clamp(1, index.chunks.len().max(1)) {
             scope.spawn(|| work.run());
         }
         work.run();
     });
+    let loaded = work.loaded();
     if let Some(error) = work.failure.into_inner() {
         return Err(error);
     }
@@ -121,19 +109,46 @@ pub fn load(
         let at = file.len().saturating_sub(TRAILER);
         target.functions(&index.functions).map_err(|what| source.corrupt(at, what))?;
     }
-    Ok(Loaded {
-        keys: work.keys.into_inner(),
-        expired: work.expired.into_inner(),
-        bytes: file.len(),
-        at_ms: index.at_ms,
-    })
+    Ok(loaded)
+}
+
+/// Shows all chunks to `target` that are whole, and says which are not. O(bytes).
+///
+/// # Errors
+/// [`StorageError`]: the index cannot be read, which says where the chunks are.
+pub fn survey(
+    storage: &dyn Storage,
+    name: &str,
+    target: &dyn Target,
+) -> Result<(Loaded, Vec<StorageError>), StorageError> {
+    let path = storage.path(name);
+    let file = storage.open(name).map_err(|error| StorageError::io(&path, error))?;
+    let source = Source { file: &*file, path };
+    let index = source.index()?;
+    let work = Work::new(&source, &index, target);
+    let (mut damage, mut bytes) = (Vec::new(), Vec::new());
+    for (number, place) in index.chunks.iter().enumerate() {
+        let start = work.starts.get(number).copied().unwrap_or(HEADER);
+        match work.chunk(number, *place, start, &mut bytes) {
+            Ok(()) => {}
+            Err(error @ StorageError::Corrupt { .. }) => damage.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if !index.functions.is_empty()
+        && let Err(what) = target.functions(&index.functions)
+    {
+        damage.push(source.corrupt(file.len().saturating_sub(TRAILER), what));
+    }
+    Ok((work.loaded(), damage))
 }
 
 /// What the threads share.
 struct Work<'a> {
     source: &'a Source<'a>,
     index: &'a Index,
-    starts: &'a [u64],
+    /// Where the chunks begin.
+    starts: Vec<u64>,
     target: &'a dyn Target,
     /// The next chunk that nobody has taken.
     next: AtomicUsize,
@@ -144,7 +159,32 @@ struct Work<'a> {
     failure: OnceLock<StorageError>,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn new(source: &'a Source<'a>, index: &'a Index, target: &'a dyn Target) -> Self {
+        let places = index.chunks.iter();
+        Self {
+            source,
+            index,
+            starts: places.scan(HEADER, |at, place| Some(std::mem::replace(at, *at + place.len))).collect(),
+            target,
+            next: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            keys: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            failure: OnceLock::new(),
+        }
+    }
+
+    fn loaded(&self) -> Loaded {
+        Loaded {
+            keys: self.keys.load(Ordering::Relaxed),
+            expired: self.expired.load(Ordering::Relaxed),
+            bytes: self.source.file.len(),
+            at_ms: self.index.at_ms,
+        }
+    }
+
     fn run(&self) {
         let mut bytes = Vec::new();
         while !self.failed.load(Ordering::Relaxed) {

@@ -52,7 +52,7 @@ fn set(shard: &mut Shard, db: usize, number: u32, value: &[u8]) {
 
 fn chunks(shard: &mut Shard, mut between: impl FnMut(&mut Shard, usize)) -> Vec<Chunk> {
     let (sender, receiver) = mpsc::channel();
-    shard.begin_cut(&sender);
+    shard.begin_cut(&sender, &Arc::default());
     drop(sender);
     let (mut chunks, mut step) = (Vec::new(), 0);
     let mut take = |item| match item {

@@ -126,14 +126,18 @@ impl Hash {
     }
 
     /// Removes fields past their deadline until none is left or `budget` is used up, which a last step may exceed by
-    /// some hundred fields; how many it was. O(fields removed), and what had to be looked at to find them.
-    pub fn expire(&mut self, now_ms: u64, budget: usize) -> usize {
+    /// some hundred fields; how many it was. `gone` is shown each. O(fields removed), and what had to be looked at to
+    /// find them.
+    pub fn expire(&mut self, now_ms: u64, budget: usize, mut gone: impl FnMut(&[u8])) -> usize {
         let Form::Dict(dict) = &mut self.form else { return 0 };
         let (mut removed, mut position) = (0, Some(0));
         while removed < budget
             && let Some(at) = position
         {
-            position = dict.expire(at, now_ms, |_| removed += 1);
+            position = dict.expire(at, now_ms, |entry| {
+                removed += 1;
+                gone(entry.key);
+            });
         }
         removed
     }

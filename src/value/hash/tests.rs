@@ -106,7 +106,7 @@ fn run(ops: &[Op], large: bool, table: bool) -> bool {
             Op::Pass(by, remove) => {
                 now_ms += u64::from(*by);
                 if *remove && large {
-                    hash.expire(now_ms, usize::MAX);
+                    hash.expire(now_ms, usize::MAX, |_| ());
                     assert!(hash.next_due_ms() >= now_ms);
                 }
                 continue;
@@ -217,7 +217,7 @@ fn expiry_keeps_to_its_budget_and_ends() {
     }
     let mut steps = 0;
     while hash.next_due_ms() < 10 {
-        assert!(hash.expire(10, 1000) <= 2000);
+        assert!(hash.expire(10, 1000, |_| ()) <= 2000);
         steps += 1;
         assert!(steps < 100);
     }
