@@ -21,6 +21,7 @@ mod recent;
 mod session;
 mod synclog;
 mod tiered;
+mod versioned;
 
 use backend::Fields;
 pub use backend::{Backend, Embedded, Op, sibling};
@@ -43,6 +44,7 @@ pub use recent::{Recent, RecentByTime};
 pub use session::{Device, Session, SessionInfo, SessionStore, Token};
 pub use synclog::{Appended, Event, Logged, Reader, Start, SyncLog, newest};
 pub use tiered::{SqliteTier, Tiered};
+pub use versioned::{Due, Schedule, Versioned};
 
 /// So many random bytes in hexadecimal digits.
 pub(crate) fn token(bytes: usize) -> String {

@@ -597,7 +597,7 @@ fn entries(reply: Reply) -> Result<Vec<(i64, Vec<u8>)>> {
 
 /// Of the events about the same thing the newest by their makers' clocks, or the later in the log: what the last writer wanted.
 /// In the log's order.
-pub fn newest<'e, K: Eq + Hash>(log: &'e [Logged], about: impl Fn(&Event) -> K) -> Vec<&'e Logged> {
+pub fn newest<K: Eq + Hash>(log: &[Logged], about: impl Fn(&Event) -> K) -> Vec<&Logged> {
     let mut newest: HashMap<K, &Logged> = HashMap::new();
     for logged in log {
         let slot = newest.entry(about(&logged.event)).or_insert(logged);
