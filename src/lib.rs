@@ -56,6 +56,8 @@ pub mod script;
 pub mod server;
 mod sha1;
 pub mod shard;
+#[cfg(feature = "domain")]
+pub mod swing;
 pub mod value;
 mod varint;
 pub mod wire;

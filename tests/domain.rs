@@ -10,6 +10,8 @@ use std::time::Duration;
 
 #[path = "domain/structures.rs"]
 mod structures;
+#[path = "domain/swing.rs"]
+mod swing;
 #[path = "domain/tiers.rs"]
 mod tiers;
 
@@ -42,6 +44,7 @@ mod suite {
         codes_are_good_once(&backend).await;
         structures::all(&backend).await;
         tiers::all(&backend).await;
+        swing::all(&backend).await;
         clearing_leaves_others_alone(&backend).await;
     }
 

@@ -25,6 +25,7 @@ mod versioned;
 
 use backend::Fields;
 pub use backend::{Backend, Embedded, Op, sibling};
+pub(crate) use backend::{arg, int, items, number, string};
 #[cfg(feature = "remote")]
 pub(crate) use backend::{glob_for, scan_by_call, scanned};
 pub use breaker::{Breaker, BreakerState, Guarded};
@@ -84,7 +85,7 @@ pub async fn clear_prefix(backend: &impl Backend, prefix: &[u8]) -> Result<u64> 
         if !keys.is_empty() {
             let argv: Vec<&[u8]> =
                 std::iter::once(&b"UNLINK"[..]).chain(keys.iter().map(|key| &**key)).collect();
-            cleared += backend::int(backend.call(&argv).await?)?.unsigned_abs();
+            cleared += int(backend.call(&argv).await?)?.unsigned_abs();
         }
         if next.is_empty() {
             return Ok(cleared);
