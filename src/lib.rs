@@ -60,6 +60,8 @@ pub mod script;
 pub mod server;
 mod sha1;
 pub mod shard;
+#[cfg(feature = "domain")]
+pub mod swing;
 #[cfg(feature = "shuttle")]
 pub mod sync;
 #[cfg(not(feature = "shuttle"))]

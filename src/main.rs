@@ -48,7 +48,7 @@ fn start() -> Result<ExitCode, Box<dyn error::Error>> {
     };
     #[cfg(feature = "testkit")]
     if options.test {
-        return damselfly::testkit::process::run(&options.flags);
+        return damselfly::testkit::process::run(&options.flags).map(|()| ExitCode::SUCCESS);
     }
     let file = match options.file.as_deref() {
         None => None,

@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["engine", "command", "persist", "shard", "value", "config", "clock", "double", "glob", "reply"],
     ),
     ("domain", &["embed", "clock", "hex", "reply", "config", "engine"]),
+    ("swing", &["domain", "hex", "reply"]),
     ("remote", &["domain", "clock", "reply"]),
     ("server", &["engine", "persist", "wire", "config", "clock", "reply", "process"]),
     ("console", &["embed", "domain", "engine", "command", "config", "clock", "hex", "reply"]),

@@ -74,9 +74,13 @@ pub(crate) async fn scan_by_call(
     prefix: &[u8],
     count: usize,
 ) -> Result<(Vec<u8>, Vec<Bytes>)> {
-    let (pattern, count) = (pattern(prefix), count.to_string());
+    let (pattern, count) = (glob_for(prefix), count.to_string());
     let cursor = if cursor.is_empty() { b"0" } else { cursor };
-    let reply = backend.call(&[b"SCAN", cursor, b"MATCH", &pattern, b"COUNT", count.as_bytes()]).await?;
+    scanned(backend.call(&[b"SCAN", cursor, b"MATCH", &pattern, b"COUNT", count.as_bytes()]).await?)
+}
+
+/// The next cursor, empty at the end, and the keys in the reply of `SCAN`.
+pub(crate) fn scanned(reply: Reply) -> Result<(Vec<u8>, Vec<Bytes>)> {
     let mut parts = items(reply)?.into_iter();
     let next = parts.next().map_or(Ok(Bytes::new()), string)?;
     let keys = items(parts.next().unwrap_or(Reply::Null))?;
@@ -85,7 +89,7 @@ pub(crate) async fn scan_by_call(
 }
 
 /// A glob for what begins with `prefix` literally.
-fn pattern(prefix: &[u8]) -> Vec<u8> {
+pub(crate) fn glob_for(prefix: &[u8]) -> Vec<u8> {
     let mut pattern = Vec::with_capacity(prefix.len() + 1);
     for &byte in prefix {
         if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\') {
@@ -258,6 +262,56 @@ pub(crate) fn int(reply: Reply) -> Result<i64> {
         Reply::Bulk(text) => Ok(number(&text)),
         Reply::Double(value) => Ok(value as i64),
         other => unexpected(&other),
+    }
+}
+
+/// A hash's fields by their names.
+#[derive(Debug)]
+pub(crate) struct Fields(Vec<(Bytes, Bytes)>);
+
+impl Fields {
+    /// From the reply of `HGETALL`.
+    pub(crate) fn of(reply: Reply) -> Result<Self> {
+        let mut flat = items(reply)?.into_iter();
+        let mut fields = Vec::with_capacity(flat.len() / 2);
+        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+            fields.push((string(name)?, string(value)?));
+        }
+        Ok(Self(fields))
+    }
+
+    /// The values in the reply of `HMGET`.
+    pub(crate) fn some(reply: Reply) -> Result<Vec<Option<Bytes>>> {
+        items(reply)?.into_iter().map(optional).collect()
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// As they were.
+    pub(crate) fn reply(self) -> Reply {
+        Reply::Map(self.0.into_iter().map(|(name, value)| (Reply::Bulk(name), Reply::Bulk(value))).collect())
+    }
+
+    /// Whether there are some.
+    pub(crate) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Bytes> {
+        self.0.iter().find(|(field, _)| &**field == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// A field as a number; 0 where it is missing.
+    pub(crate) fn int(&self, name: &str) -> i64 {
+        self.get(name).map_or(0, |value| number(value))
+    }
+
+    /// A field as text; empty where it is missing.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.get(name).map_or_else(String::new, |value| String::from_utf8_lossy(value).into_owned())
     }
 }
 

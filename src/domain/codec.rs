@@ -9,6 +9,10 @@
 //! ```
 
 use super::{Error, Result};
+use rkyv::bytecheck::CheckBytes;
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Portable, rancor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +20,8 @@ use serde::de::DeserializeOwned;
 pub trait Codec<V>: Send + Sync + 'static {
     /// What the envelope says of it.
     const ID: u8;
+    /// What the body's place in an entry is a multiple of.
+    const ALIGN: usize = 1;
 
     /// Appends a value.
     ///
@@ -98,6 +104,80 @@ impl<V: Serialize + DeserializeOwned> Codec<V> for Postcard {
     }
 }
 
+/// MessagePack, with names: as small as JSON's readers of other languages get it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MsgPack;
+
+impl<V: Serialize + DeserializeOwned> Codec<V> for MsgPack {
+    const ID: u8 = b'm';
+
+    fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<()> {
+        let mut writer = rmp_serde::Serializer::new(bytes).with_struct_map();
+        value.serialize(&mut writer).map_err(|error| Error::NotSerializable(error.to_string()))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<V> {
+        rmp_serde::from_slice(bytes).map_err(|error| Error::Corrupt(error.to_string()))
+    }
+}
+
+/// rkyv: what is stored is what is read, so that [`TypedCache::view`](super::TypedCache::view) builds no value. The bytes are
+/// checked first, whoever wrote them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rkyv;
+
+/// What rkyv writes with.
+type Writer<'a> = rkyv::api::high::HighSerializer<AlignedVec, ArenaHandle<'a>, rancor::Error>;
+/// What it checks with.
+type Checker<'a> = rkyv::api::high::HighValidator<'a, rancor::Error>;
+/// What it builds values with.
+type Builder = rkyv::api::high::HighDeserializer<rancor::Error>;
+
+/// A value that rkyv writes, checks and builds.
+pub trait Archived: Sized + Archive<Archived = Self::View> + for<'a> rkyv::Serialize<Writer<'a>> {
+    /// How it is read where it stands.
+    type View: Portable + for<'a> CheckBytes<Checker<'a>> + rkyv::Deserialize<Self, Builder>;
+}
+
+impl<V> Archived for V
+where
+    V: Archive + for<'a> rkyv::Serialize<Writer<'a>>,
+    V::Archived: for<'a> CheckBytes<Checker<'a>> + rkyv::Deserialize<V, Builder>,
+{
+    type View = V::Archived;
+}
+
+/// What rkyv's archives stand at a multiple of.
+const RKYV_ALIGN: usize = 16;
+
+impl<V: Archived> Codec<V> for Rkyv {
+    const ID: u8 = b'r';
+    const ALIGN: usize = RKYV_ALIGN;
+
+    fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<()> {
+        let archive = rkyv::to_bytes::<rancor::Error>(value)
+            .map_err(|error| Error::NotSerializable(error.to_string()))?;
+        bytes.extend_from_slice(&archive);
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<V> {
+        view::<V, _>(bytes, |archived| rkyv::deserialize::<V, rancor::Error>(archived))?
+            .map_err(|error| Error::Corrupt(error.to_string()))
+    }
+}
+
+/// A value as it stands in an archive. It is copied where it does not stand at a multiple of sixteen.
+pub(crate) fn view<V: Archived, T>(bytes: &[u8], f: impl FnOnce(&V::View) -> T) -> Result<T> {
+    let corrupt = |error: rancor::Error| Error::Corrupt(error.to_string());
+    if bytes.as_ptr().align_offset(RKYV_ALIGN) == 0 {
+        return rkyv::access::<V::View, rancor::Error>(bytes).map(f).map_err(corrupt);
+    }
+    let mut aligned = AlignedVec::<RKYV_ALIGN>::with_capacity(bytes.len());
+    aligned.extend_from_slice(bytes);
+    rkyv::access::<V::View, rancor::Error>(&aligned).map(f).map_err(corrupt)
+}
+
 /// Another codec's bytes, compressed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Zstd<C>(std::marker::PhantomData<C>);
@@ -158,6 +238,18 @@ impl Envelope {
             bytes.extend_from_slice(tag);
             bytes.extend_from_slice(&version.to_le_bytes());
         }
+    }
+
+    /// Zeros up to where a codec's body stands.
+    pub(crate) fn pad(bytes: &mut Vec<u8>, align: usize) {
+        bytes.resize(bytes.len().next_multiple_of(align), 0);
+    }
+
+    /// The envelope and the body behind it, for a codec that pads.
+    pub(crate) fn read_aligned(bytes: &[u8], align: usize) -> Option<(Self, &[u8])> {
+        let (envelope, body) = Self::read(bytes)?;
+        let head = bytes.len() - body.len();
+        Some((envelope, body.get(head.next_multiple_of(align) - head..).unwrap_or_default()))
     }
 
     /// The envelope and the body behind it; `None` for bytes that are none of ours.

@@ -73,6 +73,8 @@ pub enum Error {
     Fenced,
     /// There is none, or none of yours.
     NotFound,
+    /// Nobody knows the device: it never came, or was away for too long.
+    UnknownDevice,
     /// No session has this token.
     SessionUnknown,
     /// The session's time was up.
@@ -120,7 +122,7 @@ impl Error {
             | Self::BadEvent(_)
             | Self::BadToken => 400,
             Self::SessionUnknown | Self::SessionExpired | Self::SessionRevoked => 401,
-            Self::NotFound => 404,
+            Self::NotFound | Self::UnknownDevice => 404,
             Self::WrongType
             | Self::NotAnInteger
             | Self::Overflow
@@ -184,6 +186,7 @@ impl fmt::Display for Error {
             Self::LeaseLost => f.write_str("the lease is over"),
             Self::Fenced => f.write_str("a newer run has taken over"),
             Self::NotFound => f.write_str("not found"),
+            Self::UnknownDevice => f.write_str("the device is not known: it has to register"),
             Self::SessionUnknown => f.write_str("no such session"),
             Self::SessionExpired => f.write_str("the session has expired"),
             Self::SessionRevoked => f.write_str("the session was ended"),

@@ -23,6 +23,8 @@ pub struct NamespaceMetrics {
     pub loads: AtomicU64,
     /// Times that it failed.
     pub load_errors: AtomicU64,
+    /// Times that an old value was kept because it failed.
+    pub kept: AtomicU64,
     /// Callers that waited for another's load.
     pub coalesced: AtomicU64,
     /// Calls that the backend failed.
@@ -178,6 +180,8 @@ pub struct NamespaceFigures {
     /// Of [`NamespaceMetrics`].
     pub load_errors: u64,
     /// Of [`NamespaceMetrics`].
+    pub kept: u64,
+    /// Of [`NamespaceMetrics`].
     pub coalesced: u64,
     /// Of [`NamespaceMetrics`].
     pub errors: u64,
@@ -269,6 +273,7 @@ impl Metrics {
                     misses: read(&m.misses),
                     loads: read(&m.loads),
                     load_errors: read(&m.load_errors),
+                    kept: read(&m.kept),
                     coalesced: read(&m.coalesced),
                     errors: read(&m.errors),
                     fallbacks: read(&m.fallbacks),
@@ -359,6 +364,7 @@ impl Metrics {
                 ("misses", f.misses),
                 ("loads", f.loads),
                 ("load_errors", f.load_errors),
+                ("stale_if_error", f.kept),
                 ("coalesced", f.coalesced),
                 ("errors", f.errors),
                 ("fallbacks", f.fallbacks),

@@ -5,13 +5,14 @@
 //! the deadline with [`Error::Timeout`].
 
 use crate::clock::Clock;
-use crate::domain::{Backend, Error, Op, Result, scan_by_call};
+use crate::domain::{Backend, Error, Op, Result, glob_for, scan_by_call, scanned};
 use crate::reply::Reply;
 use dashmap::DashMap;
 use redis::Value;
 use redis::aio::ConnectionManager;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -159,11 +160,70 @@ impl Backend for Remote {
     }
 
     async fn scan(&self, cursor: &[u8], prefix: &[u8], count: usize) -> Result<(Vec<u8>, Vec<bytes::Bytes>)> {
-        if matches!(self.link, Link::Cluster(_)) {
-            // A cursor belongs to one node, and a call without a key goes to any.
-            return Err(Error::Backend("a cluster's keys are not walked over yet".into()));
+        match self.link.clone() {
+            Link::Single(_) => scan_by_call(self, cursor, prefix, count).await,
+            Link::Cluster(link) => self.scan_cluster(link, cursor, prefix, count).await,
         }
-        scan_by_call(self, cursor, prefix, count).await
+    }
+}
+
+impl Remote {
+    /// A cursor belongs to one node, so ours is that of the node whose turn it is, behind its address and before those of
+    /// the nodes that are left: `host:port cursor host:port ...`. A key that moves to another node meanwhile may be missed.
+    async fn scan_cluster(
+        &self,
+        mut link: ClusterConnection,
+        cursor: &[u8],
+        prefix: &[u8],
+        count: usize,
+    ) -> Result<(Vec<u8>, Vec<bytes::Bytes>)> {
+        let text = if cursor.is_empty() {
+            let everyone = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+            let asked = tokio::time::timeout(self.deadline, link.route_command(redis::cmd("PING"), everyone));
+            let Value::Map(answers) = asked.await.map_err(|_| Error::Timeout)?.map_err(failure)? else {
+                return Err(Error::Backend("a cluster that does not name its nodes".into()));
+            };
+            let mut nodes: Vec<String> = answers.into_iter().filter_map(|(node, _)| address(node)).collect();
+            nodes.sort();
+            let rest = nodes.split_off(nodes.len().min(1));
+            let first = nodes.pop().ok_or_else(|| Error::Unavailable("a cluster without nodes".into()))?;
+            std::iter::once(format!("{first} 0")).chain(rest).collect::<Vec<_>>().join(" ")
+        } else {
+            String::from_utf8_lossy(cursor).into_owned()
+        };
+        let mut parts = text.split(' ');
+        let (node, at) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("0"));
+        let (host, port) = node
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)))
+            .ok_or_else(|| Error::Backend(format!("not a cursor: {text}")))?;
+        let mut command = redis::cmd("SCAN");
+        command.arg(at).arg("MATCH").arg(glob_for(prefix)).arg("COUNT").arg(count);
+        let there = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        let asked = tokio::time::timeout(self.deadline, link.route_command(command, there));
+        let (at, keys) = scanned(reply(asked.await.map_err(|_| Error::Timeout)?.map_err(failure)?)?)?;
+        let next = if at.is_empty() {
+            // The next node's turn, from its beginning.
+            let rest: Vec<&str> = parts.collect();
+            match rest.split_first() {
+                Some((next, rest)) => {
+                    std::iter::once(format!("{next} 0")).chain(rest.iter().map(|&it| it.to_owned())).collect()
+                }
+                None => Vec::new(),
+            }
+        } else {
+            let at = String::from_utf8_lossy(&at);
+            std::iter::once(format!("{node} {at}")).chain(parts.map(str::to_owned)).collect()
+        };
+        Ok((next.join(" ").into_bytes(), keys))
+    }
+}
+
+fn address(node: Value) -> Option<String> {
+    match node {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
     }
 }
 

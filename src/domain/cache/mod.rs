@@ -11,8 +11,10 @@
 //! A tag is a key with a version; an entry remembers the versions of its tags from before it was loaded, and is a miss
 //! once one differs. So invalidating a tag is one write, however many entries it has.
 
+mod load;
+
 use super::backend::{arg, bulk, int, items, optional};
-use super::codec::{Codec, Envelope, Json, TagVersion};
+use super::codec::{Archived, Codec, Envelope, Json, Rkyv, TagVersion, view};
 use super::metrics::{NamespaceMetrics, count};
 use super::namespace::{Class, KeyPart, Namespace, check_ttl};
 use super::{Backend, Error, Metrics, Op, Result, sibling};
@@ -20,14 +22,12 @@ use crate::clock::Stopwatch;
 use crate::embed::Bytes;
 use crate::reply::Reply;
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry as Slot;
+use load::Flight;
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What a lookup found.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +65,8 @@ pub enum Loaded<V> {
     Value(V),
     /// A value with a time to live of its own.
     ValueFor(V, Duration),
+    /// What is known from elsewhere, and until when in Unix ms: exactly, however lives differ otherwise.
+    Until(Option<V>, u64),
     /// What was there is still right: it is fresh again.
     NotModified,
     /// There is none, and this is remembered.
@@ -108,6 +110,16 @@ pub struct SetOptions<'a> {
     pub tags: &'a [&'a str],
     /// Only where there is none.
     pub if_absent: bool,
+}
+
+/// How long an entry lives.
+#[derive(Clone, Copy, Debug)]
+enum Life {
+    /// As the namespace says.
+    Usual,
+    For(Duration),
+    /// Up to this Unix ms.
+    Until(u64),
 }
 
 /// Most tags of an entry.
@@ -189,9 +201,6 @@ struct Inner<V, B> {
     flights: DashMap<Box<[u8]>, Flight<V>>,
 }
 
-/// What those who wait for a load wait for.
-type Flight<V> = watch::Receiver<Option<Result<Option<V>>>>;
-
 impl<K: ?Sized, V, B: Clone, C> Clone for TypedCache<K, V, B, C> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), of: PhantomData }
@@ -259,7 +268,10 @@ where
             Ok(bytes) => self.judge(key, bytes).await,
             Err(error) => Err(error),
         };
-        self.note(&lookup);
+        match &lookup {
+            Ok(lookup) => self.note(lookup),
+            Err(_) => count(&self.inner.metrics.errors),
+        }
         self.inner.metrics.lookup.note(watch.elapsed());
         lookup
     }
@@ -281,56 +293,101 @@ where
         let slices: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
         let values =
             self.inner.backend.get_many(&slices).await.inspect_err(|_| count(&self.inner.metrics.errors))?;
-        let mut found = Vec::with_capacity(keys.len());
-        for (key, bytes) in keys.iter().zip(values) {
-            let lookup = self.judge(key, bytes).await;
-            self.note(&lookup);
-            found.push(lookup?);
+        let found = self.judge_all(&keys, values).await.inspect_err(|_| count(&self.inner.metrics.errors))?;
+        for lookup in &found {
+            self.note(lookup);
         }
         self.inner.metrics.lookup.note(watch.elapsed());
         Ok(found)
     }
 
-    fn note(&self, lookup: &Result<Lookup<V>>) {
+    fn note<T>(&self, lookup: &Lookup<T>) {
         let m = &self.inner.metrics;
         count(match lookup {
-            Ok(Lookup::Hit(_)) => &m.hits,
-            Ok(Lookup::Stale(_)) => &m.stale,
-            Ok(Lookup::Negative) => &m.negative,
-            Ok(Lookup::Miss) => &m.misses,
-            Err(_) => &m.errors,
+            Lookup::Hit(_) => &m.hits,
+            Lookup::Stale(_) => &m.stale,
+            Lookup::Negative => &m.negative,
+            Lookup::Miss => &m.misses,
         });
     }
 
     /// What bytes mean. Those that mean nothing are deleted: they would be read again for as long as they live.
     async fn judge(&self, key: &[u8], bytes: Option<Bytes>) -> Result<Lookup<V>> {
         let Some(bytes) = bytes else { return Ok(Lookup::Miss) };
-        let Inner { namespace, backend, metrics, .. } = &*self.inner;
-        let read = if namespace.bare {
-            C::decode(&bytes)
-                .ok()
-                .map(|value| (Envelope { fresh_until_ms: u64::MAX, ..Envelope::default() }, Some(value)))
-        } else {
-            Envelope::read(&bytes).and_then(|(envelope, body)| {
-                let ours = envelope.codec == C::ID && envelope.schema == namespace.schema;
-                let value = if envelope.negative { None } else { Some(C::decode(body).ok()?) };
-                ours.then_some((envelope, value))
-            })
-        };
-        let Some((envelope, value)) = read else {
-            count(&metrics.decode_errors);
-            // Only what was read: somebody may have written a good one since.
-            let _ = backend.atomic(&DELETE_IF, &[key], &[&bytes]).await;
+        let Some((envelope, value)) = self.read(&bytes) else {
+            self.discard(key, &bytes).await;
             return Ok(Lookup::Miss);
         };
-        if !envelope.tags.is_empty() && !self.tags_hold(&envelope.tags).await? {
+        if !envelope.tags.is_empty() && !self.tags_hold(&[&envelope.tags]).await?.contains(&true) {
             return Ok(Lookup::Miss);
         }
-        Ok(match value {
+        Ok(self.weigh(&envelope, value))
+    }
+
+    /// The same of many, whose tags are asked for together.
+    async fn judge_all(&self, keys: &[Vec<u8>], found: Vec<Option<Bytes>>) -> Result<Vec<Lookup<V>>> {
+        let mut entries = Vec::with_capacity(found.len());
+        for (key, bytes) in keys.iter().zip(found) {
+            let Some(bytes) = bytes else {
+                entries.push(None);
+                continue;
+            };
+            let entry = self.read(&bytes);
+            if entry.is_none() {
+                self.discard(key, &bytes).await;
+            }
+            entries.push(entry);
+        }
+        let tags: Vec<&[TagVersion]> = entries
+            .iter()
+            .flatten()
+            .map(|(envelope, _)| &*envelope.tags)
+            .filter(|tags| !tags.is_empty())
+            .collect();
+        let mut hold = if tags.is_empty() { Vec::new() } else { self.tags_hold(&tags).await? }.into_iter();
+        let mut weigh = |(envelope, value): (Envelope, Option<V>)| {
+            if !envelope.tags.is_empty() && hold.next() != Some(true) {
+                return Lookup::Miss;
+            }
+            self.weigh(&envelope, value)
+        };
+        Ok(entries.into_iter().map(|entry| entry.map_or(Lookup::Miss, &mut weigh)).collect())
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<(Envelope, Option<V>)> {
+        let namespace = &self.inner.namespace;
+        if namespace.bare {
+            let value = C::decode(bytes).ok()?;
+            return Some((Envelope { fresh_until_ms: u64::MAX, ..Envelope::default() }, Some(value)));
+        }
+        let (envelope, body) = self.open(bytes)?;
+        let value = if envelope.negative { None } else { Some(C::decode(body).ok()?) };
+        Some((envelope, value))
+    }
+
+    /// An entry's envelope and body, where both are ours.
+    fn open<'a>(&self, bytes: &'a [u8]) -> Option<(Envelope, &'a [u8])> {
+        let (envelope, body) = Envelope::read_aligned(bytes, C::ALIGN)?;
+        let ours = envelope.codec == C::ID && envelope.schema == self.inner.namespace.schema;
+        ours.then_some((envelope, body))
+    }
+
+    async fn discard(&self, key: &[u8], bytes: &[u8]) {
+        count(&self.inner.metrics.decode_errors);
+        // Only what was read: somebody may have written a good one since.
+        let _ = self.inner.backend.atomic(&DELETE_IF, &[key], &[bytes]).await;
+    }
+
+    fn weigh<T>(&self, envelope: &Envelope, value: Option<T>) -> Lookup<T> {
+        match value {
             None => Lookup::Negative,
-            Some(value) if namespace.bare || backend.now_ms() < envelope.fresh_until_ms => Lookup::Hit(value),
+            Some(value)
+                if self.inner.namespace.bare || self.inner.backend.now_ms() < envelope.fresh_until_ms =>
+            {
+                Lookup::Hit(value)
+            }
             Some(value) => Lookup::Stale(value),
-        })
+        }
     }
 
     /// Writes an entry, whatever is there. Fills that are under way are void.
@@ -348,7 +405,8 @@ where
     pub async fn set_with(&self, key: &K, value: &V, options: SetOptions<'_>) -> Result<bool> {
         let key = self.inner.namespace.key(key)?;
         let tags = self.tag_versions(options.tags).await?;
-        let (bytes, ttl_ms) = self.encode(&key, Some(value), options.ttl, tags)?;
+        let (bytes, ttl_ms) =
+            self.encode(&key, Some(value), options.ttl.map_or(Life::Usual, Life::For), tags)?;
         let (token, ms) = (sibling(&key, "fill"), ttl_ms.to_string());
         let absent: &[u8] = if options.if_absent { b"1" } else { b"" };
         let done = self.inner.backend.atomic(&STORE, &[&key, &token], &[&bytes, ms.as_bytes(), absent]).await;
@@ -357,6 +415,21 @@ where
             self.note_write(bytes.len());
         }
         Ok(written)
+    }
+
+    /// Writes what is known from elsewhere, until a moment in Unix ms: for the tiers below this one.
+    pub(crate) async fn set_until(&self, key: &K, value: &V, at_ms: u64) -> Result<()> {
+        let key = self.inner.namespace.key(key)?;
+        let (bytes, ttl_ms) = self.encode(&key, Some(value), Life::Until(at_ms), Vec::new())?;
+        let (token, ms) = (sibling(&key, "fill"), ttl_ms.to_string());
+        self.inner.backend.atomic(&STORE, &[&key, &token], &[&bytes, ms.as_bytes(), b""]).await?;
+        self.note_write(bytes.len());
+        Ok(())
+    }
+
+    /// What it asks.
+    pub(crate) fn backend(&self) -> &B {
+        &self.inner.backend
     }
 
     fn note_write(&self, len: usize) {
@@ -371,19 +444,19 @@ where
         &self,
         key: &[u8],
         value: Option<&V>,
-        ttl: Option<Duration>,
+        life: Life,
         tags: Vec<TagVersion>,
     ) -> Result<(Vec<u8>, u64)> {
         let Inner { namespace, backend, .. } = &*self.inner;
-        let ttl = match (ttl, value) {
-            (Some(ttl), _) => {
+        let fresh_ms = match (life, value) {
+            (Life::For(ttl), _) => {
                 check_ttl(ttl)?;
-                ttl
+                namespace.jittered_ms(key, ttl)
             }
-            (None, Some(_)) => namespace.ttl,
-            (None, None) => namespace.negative,
+            (Life::Until(at_ms), _) => at_ms.saturating_sub(backend.now_ms()).max(1),
+            (Life::Usual, Some(_)) => namespace.jittered_ms(key, namespace.ttl),
+            (Life::Usual, None) => namespace.jittered_ms(key, namespace.negative),
         };
-        let fresh_ms = namespace.jittered_ms(key, ttl);
         let stale_ms =
             if value.is_some() && !namespace.bare { namespace.stale.as_millis() as u64 } else { 0 };
         let mut bytes = Vec::with_capacity(256);
@@ -398,6 +471,7 @@ where
                 tags,
             };
             envelope.write(&mut bytes);
+            Envelope::pad(&mut bytes, C::ALIGN);
         }
         if let Some(value) = value {
             C::encode(value, &mut bytes)?;
@@ -443,10 +517,24 @@ where
     /// # Errors
     /// As [`set`](Self::set).
     pub async fn set_filled(&self, token: FillToken, value: &V) -> Result<Filled> {
-        self.fill(token, Some(value), None).await
+        self.fill(token, Some(value), Life::Usual).await
     }
 
-    async fn fill(&self, token: FillToken, value: Option<&V>, ttl: Option<Duration>) -> Result<Filled> {
+    /// The same with what is known from elsewhere, until a moment in Unix ms.
+    pub(crate) async fn fill_until(&self, token: FillToken, value: Option<&V>, at_ms: u64) -> Result<Filled> {
+        self.fill(token, value, Life::Until(at_ms)).await
+    }
+
+    /// Gives up the right to fill.
+    pub(crate) async fn give_back(&self, token: Option<FillToken>) {
+        if let Some(FillToken { key, token, .. }) = token {
+            // If it fails the token expires.
+            let _ =
+                self.inner.backend.atomic(&DELETE_IF, &[&sibling(&key, "fill")], &[token.as_bytes()]).await;
+        }
+    }
+
+    async fn fill(&self, token: FillToken, value: Option<&V>, life: Life) -> Result<Filled> {
         let FillToken { key, token, tags } = token;
         let keeps =
             value.is_some() || (!self.inner.namespace.bare && !self.inner.namespace.negative.is_zero());
@@ -455,7 +543,7 @@ where
             self.inner.backend.atomic(&DELETE_IF, &[&beside], &[token.as_bytes()]).await?;
             return Ok(Filled::Stored);
         }
-        let (bytes, ttl_ms) = self.encode(&key, value, ttl, tags)?;
+        let (bytes, ttl_ms) = self.encode(&key, value, life, tags)?;
         let ms = ttl_ms.to_string();
         let reply = self
             .inner
@@ -513,17 +601,22 @@ where
         self.inner.namespace.key(&("tag", tag))
     }
 
-    async fn tags_hold(&self, tags: &[TagVersion]) -> Result<bool> {
-        let keys: Vec<Vec<u8>> = tags
-            .iter()
-            .map(|(tag, _)| [self.inner.namespace.prefix.as_bytes(), b":tag:", tag].concat())
-            .collect();
+    /// For each entry whether its tags have the versions that it remembers. One round trip, a tag asked for once.
+    async fn tags_hold(&self, entries: &[&[TagVersion]]) -> Result<Vec<bool>> {
+        let mut tags: Vec<&[u8]> =
+            entries.iter().flat_map(|tags| tags.iter().map(|(tag, _)| &**tag)).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        let keys: Vec<Vec<u8>> =
+            tags.iter().map(|tag| [self.inner.namespace.prefix.as_bytes(), b":tag:", tag].concat()).collect();
         let slices: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
         let now = self.inner.backend.get_many(&slices).await?;
-        Ok(tags
-            .iter()
-            .zip(now)
-            .all(|((_, version), now)| now.is_some_and(|now| version_of(&now) == *version)))
+        let now: Vec<Option<u64>> = now.into_iter().map(|text| text.map(|text| version_of(&text))).collect();
+        let holds = |(tag, version): &TagVersion| {
+            let at = tags.binary_search(&&**tag).ok();
+            at.and_then(|at| now.get(at).copied().flatten()) == Some(*version)
+        };
+        Ok(entries.iter().map(|tags| tags.iter().all(holds)).collect())
     }
 
     /// The versions of tags, which get one where they have none.
@@ -531,17 +624,70 @@ where
         if tags.len() > TAGS_MAX || tags.iter().any(|tag| tag.len() > 255) {
             return Err(Error::TooLarge { limit: TAGS_MAX });
         }
-        let mut versions = Vec::with_capacity(tags.len());
-        if self.inner.namespace.bare {
-            return Ok(versions);
+        if self.inner.namespace.bare || tags.is_empty() {
+            return Ok(Vec::new());
         }
-        for tag in tags {
-            let (key, new) = (self.tag_key(tag)?, super::token(12));
-            self.inner.backend.call(&[b"SET", &key, new.as_bytes(), b"NX"]).await?;
-            let now = self.inner.backend.get(&key).await?.unwrap_or_default();
-            versions.push((tag.as_bytes().into(), version_of(&now)));
+        let keys: Vec<Vec<u8>> = tags.iter().map(|tag| self.tag_key(tag)).collect::<Result<_>>()?;
+        let slices: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
+        let backend = &self.inner.backend;
+        let mut versions = Vec::with_capacity(tags.len());
+        for ((tag, key), found) in tags.iter().zip(&keys).zip(backend.get_many(&slices).await?) {
+            let text = match found {
+                Some(text) => text,
+                // The first time only: of two that give it a version one wins, and both use that.
+                None => {
+                    backend.call(&[b"SET", key, super::token(12).as_bytes(), b"NX"]).await?;
+                    backend.get(key).await?.unwrap_or_default()
+                }
+            };
+            versions.push((tag.as_bytes().into(), version_of(&text)));
         }
         Ok(versions)
+    }
+}
+
+impl<K, V, B> TypedCache<K, V, B, Rkyv>
+where
+    K: KeyPart + ?Sized,
+    V: Archived + Clone + Send + Sync + 'static,
+    B: Backend,
+{
+    /// Looks a key up and reads the value where it stands: none is built. The bytes are checked each time.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn view<T>(&self, key: &K, f: impl FnOnce(&V::View) -> T) -> Result<Lookup<T>> {
+        let watch = Stopwatch::start();
+        let key = self.inner.namespace.key(key)?;
+        let found = self.inner.backend.get(&key).await.inspect_err(|_| count(&self.inner.metrics.errors))?;
+        let lookup = match found {
+            None => Lookup::Miss,
+            Some(bytes) => match self.open(&bytes) {
+                Some((envelope, body)) => {
+                    let value = match envelope.negative {
+                        true => Some(None),
+                        false => view::<V, T>(body, f).ok().map(Some),
+                    };
+                    let holds =
+                        envelope.tags.is_empty() || self.tags_hold(&[&envelope.tags]).await? == [true];
+                    match value {
+                        Some(value) if holds => self.weigh(&envelope, value),
+                        Some(_) => Lookup::Miss,
+                        None => {
+                            self.discard(&key, &bytes).await;
+                            Lookup::Miss
+                        }
+                    }
+                }
+                None => {
+                    self.discard(&key, &bytes).await;
+                    Lookup::Miss
+                }
+            },
+        };
+        self.note(&lookup);
+        self.inner.metrics.lookup.note(watch.elapsed());
+        Ok(lookup)
     }
 }
 
@@ -578,216 +724,4 @@ fn version_of(text: &[u8]) -> u64 {
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-/// How long a fill token outlives its load's deadline.
-const SLACK: Duration = Duration::from_secs(5);
-/// How often a process looks whether another has filled.
-const LOOK: Duration = Duration::from_millis(5);
-
-impl<K, V, B, C> TypedCache<K, V, B, C>
-where
-    K: KeyPart + ?Sized + 'static,
-    V: Clone + Send + Sync + 'static,
-    B: Backend,
-    C: Codec<V>,
-{
-    /// The value of a key, loaded where it is not there; `None` where there is none. `load` is given the stale value,
-    /// if there is one. Needs a Tokio runtime: a load runs as a task, and to its end even where nobody waits any more.
-    ///
-    /// Where the cache is away, the loader is asked, and nothing is remembered.
-    ///
-    /// # Errors
-    /// [`Error::Load`] where the loader fails and no stale value is left; [`Error::Timeout`] behind the hard timeout;
-    /// [`Error::BadKey`].
-    pub async fn get_or_load<F, T>(&self, key: &K, load: F) -> Result<Option<V>>
-    where
-        F: FnOnce(Option<V>) -> T + Send + 'static,
-        T: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
-    {
-        self.get_or_load_tagged(key, &[], load).await
-    }
-
-    /// The same for an entry with tags.
-    ///
-    /// # Errors
-    /// As [`get_or_load`](Self::get_or_load).
-    pub async fn get_or_load_tagged<F, T>(&self, key: &K, tags: &[&str], load: F) -> Result<Option<V>>
-    where
-        F: FnOnce(Option<V>) -> T + Send + 'static,
-        T: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
-    {
-        let key = self.inner.namespace.key(key)?;
-        let Namespace { soft_timeout, hard_timeout, .. } = self.inner.namespace;
-        let stale = match self.look(&key).await {
-            Ok(Lookup::Hit(value)) => return Ok(Some(value)),
-            Ok(Lookup::Negative) => return Ok(None),
-            Ok(Lookup::Stale(value)) => Some(value),
-            Ok(Lookup::Miss) => None,
-            Err(_) => {
-                // The cache must not be what the application fails of.
-                count(&self.inner.metrics.fallbacks);
-                let flight = self.fly(key, Vec::new(), None, true, load);
-                return wait(flight, hard_timeout).await;
-            }
-        };
-        let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
-        let flight = self.fly(key, tags, stale.clone(), false, load);
-        match stale {
-            None => wait(flight, hard_timeout).await,
-            Some(stale) if soft_timeout.is_zero() => Ok(Some(stale)),
-            Some(stale) => match wait(flight, soft_timeout).await {
-                Ok(value) => Ok(value),
-                Err(_) => Ok(Some(stale)),
-            },
-        }
-    }
-
-    /// Joins the load of a key that runs, or starts one.
-    fn fly<F, T>(&self, key: Vec<u8>, tags: Vec<String>, stale: Option<V>, away: bool, load: F) -> Flight<V>
-    where
-        F: FnOnce(Option<V>) -> T + Send + 'static,
-        T: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
-    {
-        let (tell, flight) = watch::channel(None);
-        match self.inner.flights.entry(key.clone().into()) {
-            Slot::Occupied(running) => {
-                count(&self.inner.metrics.coalesced);
-                return running.get().clone();
-            }
-            Slot::Vacant(place) => place.insert(flight.clone()),
-        };
-        let cache = self.clone();
-        tokio::spawn(async move {
-            // However the load ends, by a panic too, the next caller may start another.
-            let landing = Landing { inner: Arc::clone(&cache.inner), key: key.clone() };
-            let result = cache.load(key, &tags, stale, away, load).await;
-            drop(landing);
-            // Nobody may be waiting.
-            let _ = tell.send(Some(result));
-        });
-        flight
-    }
-
-    async fn load<F, T>(
-        &self,
-        key: Vec<u8>,
-        tags: &[String],
-        stale: Option<V>,
-        away: bool,
-        load: F,
-    ) -> Result<Option<V>>
-    where
-        F: FnOnce(Option<V>) -> T + Send + 'static,
-        T: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
-    {
-        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-        let m = &self.inner.metrics;
-        let hold = self.inner.namespace.hard_timeout + SLACK;
-        let mut token = None;
-        if !away {
-            match self.begin(key.clone(), &tags, hold).await {
-                Ok((given, bytes)) => {
-                    token = given;
-                    // Somebody may have filled it since we looked.
-                    if let Lookup::Hit(value) = self.judge(&key, bytes).await? {
-                        self.give_back(token).await;
-                        return Ok(Some(value));
-                    }
-                }
-                Err(_) => count(&m.fallbacks),
-            }
-            if token.is_none() {
-                match self.wait_for_others(&key, &tags, &stale).await {
-                    Others::Filled(value) => return Ok(value),
-                    Others::Ours(given) => token = given,
-                }
-            }
-        }
-        count(&m.loads);
-        let watch = Stopwatch::start();
-        let loaded = load(stale.clone()).await;
-        m.load.note(watch.elapsed());
-        let (value, ttl) = match loaded {
-            Ok(Loaded::Value(value)) => (Some(value), None),
-            Ok(Loaded::ValueFor(value, ttl)) => (Some(value), Some(ttl)),
-            Ok(Loaded::NotModified) => (stale, None),
-            Ok(Loaded::NotFound) => (None, None),
-            Err(LoadError(why)) => {
-                count(&m.load_errors);
-                self.give_back(token).await;
-                // Stale if error: as long as it lives, the old value is better than none.
-                return stale.map_or(Err(Error::Load(why)), |stale| Ok(Some(stale)));
-            }
-        };
-        if let Some(token) = token
-            && self.fill(token, value.as_ref(), ttl).await.is_err()
-        {
-            count(&m.errors);
-        }
-        Ok(value)
-    }
-
-    async fn give_back(&self, token: Option<FillToken>) {
-        if let Some(FillToken { key, token, .. }) = token {
-            // If it fails the token expires.
-            let _ =
-                self.inner.backend.atomic(&DELETE_IF, &[&sibling(&key, "fill")], &[token.as_bytes()]).await;
-        }
-    }
-
-    /// Another process loads: its value, or the right to load once it has given up or taken too long.
-    async fn wait_for_others(&self, key: &[u8], tags: &[&str], stale: &Option<V>) -> Others<V> {
-        if let Some(stale) = stale {
-            return Others::Filled(Some(stale.clone()));
-        }
-        count(&self.inner.metrics.coalesced);
-        let watch = Stopwatch::start();
-        let mut pause = LOOK;
-        while watch.elapsed() < self.inner.namespace.hard_timeout {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK * 10);
-            let hold = self.inner.namespace.hard_timeout + SLACK;
-            let Ok((token, bytes)) = self.begin(key.to_vec(), tags, hold).await else { break };
-            match self.judge(key, bytes).await {
-                Ok(Lookup::Hit(value) | Lookup::Stale(value)) => {
-                    self.give_back(token).await;
-                    return Others::Filled(Some(value));
-                }
-                Ok(Lookup::Negative) => {
-                    self.give_back(token).await;
-                    return Others::Filled(None);
-                }
-                _ if token.is_some() => return Others::Ours(token),
-                _ => {}
-            }
-        }
-        Others::Ours(None)
-    }
-}
-
-enum Others<V> {
-    Filled(Option<V>),
-    Ours(Option<FillToken>),
-}
-
-/// Takes a load out of the table when it ends.
-struct Landing<V, B> {
-    inner: Arc<Inner<V, B>>,
-    key: Vec<u8>,
-}
-
-impl<V, B> Drop for Landing<V, B> {
-    fn drop(&mut self) {
-        self.inner.flights.remove(&*self.key);
-    }
-}
-
-async fn wait<V: Clone>(mut flight: Flight<V>, at_most: Duration) -> Result<Option<V>> {
-    let landed = tokio::time::timeout(at_most, flight.wait_for(Option::is_some)).await;
-    match landed {
-        Err(_) => Err(Error::Timeout),
-        Ok(Err(_)) => Err(Error::Load("the loader panicked".into())),
-        Ok(Ok(result)) => result.clone().unwrap_or(Err(Error::Timeout)),
-    }
 }
