@@ -8,6 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+#[path = "domain/queue.rs"]
+mod queue;
+#[path = "domain/queue_crash.rs"]
+mod queue_crash;
+#[path = "domain/queue_model.rs"]
+mod queue_model;
+
 mod suite {
     use super::*;
 
@@ -35,6 +42,7 @@ mod suite {
         counters_are_written_back_exactly_once(&backend).await;
         limits_are_even(&backend).await;
         codes_are_good_once(&backend).await;
+        queue::all(&backend).await;
         if walks {
             clearing_leaves_others_alone(&backend).await;
         }
@@ -345,7 +353,17 @@ mod servers {
     #[tokio::test(flavor = "multi_thread")]
     async fn the_suite_holds_on_a_redis_server() {
         let Some(server) = redis_server(&[]) else { return };
-        suite::all(reachable(&format!("redis://127.0.0.1:{}/", server.1)).await, true).await;
+        let remote = reachable(&format!("redis://127.0.0.1:{}/", server.1)).await;
+        suite::all(remote.clone(), true).await;
+        queue_model::on_a_server(&remote).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn workers_on_a_redis_server_may_be_killed() {
+        let Some(server) = redis_server(&[]) else { return };
+        let url = format!("redis://127.0.0.1:{}/", server.1);
+        reachable(&url).await;
+        tokio::task::spawn_blocking(move || queue_crash::survive(&url)).await.unwrap();
     }
 
     #[cfg(all(feature = "server", feature = "script"))]
@@ -357,7 +375,11 @@ mod servers {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = damselfly::server::Listener::from_std(listener).unwrap();
         let server = damselfly::server::Server::start(engine, vec![listener]).unwrap();
-        suite::all(reachable(&format!("redis://{}/", server.addresses()[0])).await, true).await;
+        let url = format!("redis://{}/", server.addresses()[0]);
+        let remote = reachable(&url).await;
+        suite::all(remote.clone(), true).await;
+        queue_model::on_a_server(&remote).await;
+        tokio::task::spawn_blocking(move || queue_crash::survive(&url)).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -10,10 +10,13 @@ mod cache;
 mod codec;
 mod counter;
 mod error;
+mod lease;
 mod limit;
 mod metrics;
 mod namespace;
 mod onetime;
+mod outbox;
+mod queue;
 
 #[cfg(feature = "remote")]
 pub(crate) use backend::scan_by_call;
@@ -22,12 +25,19 @@ pub use cache::{BATCH_MAX, FillToken, Filled, LoadError, Loaded, Lookup, SetOpti
 pub use codec::{Codec, Json, Postcard, Zstd};
 pub use counter::{Counter, FlushReport, FlushSink, Pending, SqliteCounts};
 pub use error::{Error, Result};
+pub use lease::{Guard, Lease};
 pub use limit::{Allowed, Quota, RateLimiter};
 pub use metrics::{Dashboard, DashboardNumbers, Metrics, NamespaceFigures, NamespaceMetrics, Timing};
 pub use namespace::{
     Class, KEY_BYTES_MAX, KeyPart, Namespace, TTL_MAX, UserId, check_name, check_ttl, hours,
 };
 pub use onetime::OneTime;
+pub use outbox::{Outbox, Replayed};
+pub use queue::{
+    CLAIM_MAX, CancelOutcome, Claim, Dedupe, EnqueueOptions, Enqueued, ErrorClass, Fate, JobError,
+    JobFailure, JobId, JobInfo, JobState, Once, QueueOptions, QueueStats, Reaped, ReliableQueue, Retry,
+    RunReport, WorkerOptions, prepare_ledger, prune_ledger,
+};
 
 /// So many random bytes in hexadecimal digits.
 pub(crate) fn token(bytes: usize) -> String {
