@@ -14,6 +14,8 @@ mod queue;
 mod queue_crash;
 #[path = "domain/queue_model.rs"]
 mod queue_model;
+#[path = "domain/work.rs"]
+mod work;
 
 mod suite {
     use super::*;
@@ -43,6 +45,7 @@ mod suite {
         limits_are_even(&backend).await;
         codes_are_good_once(&backend).await;
         queue::all(&backend).await;
+        work::all(&backend).await;
         if walks {
             clearing_leaves_others_alone(&backend).await;
         }

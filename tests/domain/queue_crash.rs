@@ -160,9 +160,9 @@ pub fn survive(store: &str) {
             worker.kill().unwrap();
             worker.wait().unwrap();
         }
-        let mut worker = start(store, &dir, &prefix, None);
-        assert!(says(&mut worker, "finished"), "after {point}");
-        assert!(worker.wait().unwrap().success());
+        let output = start(store, &dir, &prefix, None).wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("finished"), "after {point}: {said}");
         let db = rusqlite::Connection::open(dir.join("effects.db")).unwrap();
         let count = |sql: &str| -> u32 { db.query_row(sql, [], |row| row.get(0)).unwrap() };
         assert_eq!(count("SELECT COUNT(DISTINCT job) FROM effects"), JOBS, "lost after {point}");

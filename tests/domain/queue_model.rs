@@ -254,7 +254,8 @@ pub async fn agree<B: Backend>(b: &B, seed: u64, steps: usize, advance: Option<&
                 let to = ["completed", "delayed", "dead", "ready", "running"][action];
                 let held = model.held(id, fence, to);
                 let cancelling = model.jobs.get(&id).is_some_and(|job| job.cancelling);
-                let cancelled = Err(Error::BadTransition { from: "cancelled".into(), to: "completed".into() });
+                let cancelled =
+                    Err(Error::BadTransition { from: "cancelled".into(), to: "completed".into() });
                 let done: Result<()> = match action {
                     0 => claim.ack().await,
                     1 => claim.nack(JobError::retryable("no")).await.map(|_| ()),
