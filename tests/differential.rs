@@ -261,6 +261,8 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
         // Valkey takes a key of this name for the word; and it takes no cursor below zero.
         (b"HGETEX" | b"HSETEX", b"FIELDS", _) => any(),
         (b"HSCAN", ..) if argv.get(2).is_some_and(|cursor| cursor.starts_with(b"-")) => any(),
+        // Redis 7.2's.
+        (b"CLUSTER", b"MYSHARDID", _) => any(),
         (_, _, error @ Value::Error(_)) => error,
         (
             b"KEYS" | b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP",
@@ -298,6 +300,14 @@ fn comparable(argv: &Argv, reply: Value) -> Value {
         // What HELP lists depends on what is there.
         (_, b"HELP", Value::Array(_)) => any(),
         (b"MEMORY", _, Value::Int(_)) => any(),
+        // Whether a time from now is later than the same one before depends on the millisecond.
+        (b"EXPIRE" | b"PEXPIRE", _, Value::Int(0 | 1))
+            if argv
+                .get(3)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"GT") || word.eq_ignore_ascii_case(b"LT")) =>
+        {
+            any()
+        }
         (b"XINFO", _, reply) => without_times(reply),
         (b"XPENDING", _, Value::Array(lines)) => {
             Value::Array(lines.into_iter().map(without_idle_time).collect())

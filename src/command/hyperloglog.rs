@@ -185,7 +185,9 @@ fn pfdebug(
             changes = u64::from(hll::make_dense(string)?);
             out.int(changes as i64);
         } else {
-            let name = String::from_utf8_lossy(subcommand);
+            // Redis prints a C string.
+            let name = subcommand.split(|&byte| byte == 0).next().unwrap_or_default();
+            let name = String::from_utf8_lossy(name);
             return Err(format!("ERR Unknown PFDEBUG subcommand '{name}'").into());
         }
         Ok(((), changes))

@@ -60,8 +60,10 @@ impl Server {
                 ["--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"].map(str::to_owned),
             );
             all.extend(flags.iter().map(|flag| (*flag).to_owned()));
-            // The shell's standard input is a pipe that we never write to; `read` returns when we are gone.
-            let script = r#""$@" </dev/null >/dev/null 2>&1 & pid=$!; read -r _; kill "$pid""#;
+            // The shell's standard input is a pipe that we never write to; `read` returns when we are gone. What is
+            // saved goes where it is in nobody's way.
+            let script = r#"dir=$(mktemp -d) && cd "$dir" || exit 1
+                "$@" </dev/null >/dev/null 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid"; rm -rf "$dir""#;
             let child = Command::new("sh")
                 .args(["-c", script, "sh", program])
                 .args(&all)
