@@ -8,12 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+#[path = "domain/queue.rs"]
+mod queue;
+#[path = "domain/queue_crash.rs"]
+mod queue_crash;
+#[path = "domain/queue_model.rs"]
+mod queue_model;
 #[path = "domain/structures.rs"]
 mod structures;
 #[path = "domain/swing.rs"]
 mod swing;
 #[path = "domain/tiers.rs"]
 mod tiers;
+#[path = "domain/work.rs"]
+mod work;
 
 mod suite {
     use super::*;
@@ -45,6 +53,8 @@ mod suite {
         structures::all(&backend).await;
         tiers::all(&backend).await;
         swing::all(&backend).await;
+        queue::all(&backend).await;
+        work::all(&backend).await;
         clearing_leaves_others_alone(&backend).await;
     }
 
@@ -353,7 +363,17 @@ mod servers {
     #[tokio::test(flavor = "multi_thread")]
     async fn the_suite_holds_on_a_redis_server() {
         let Some(server) = redis_server(&[]) else { return };
-        suite::all(reachable(&format!("redis://127.0.0.1:{}/", server.1)).await).await;
+        let remote = reachable(&format!("redis://127.0.0.1:{}/", server.1)).await;
+        suite::all(remote.clone()).await;
+        queue_model::on_a_server(&remote).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn workers_on_a_redis_server_may_be_killed() {
+        let Some(server) = redis_server(&[]) else { return };
+        let url = format!("redis://127.0.0.1:{}/", server.1);
+        reachable(&url).await;
+        tokio::task::spawn_blocking(move || queue_crash::survive(&url)).await.unwrap();
     }
 
     #[cfg(all(feature = "server", feature = "script"))]
@@ -365,7 +385,11 @@ mod servers {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = damselfly::server::Listener::from_std(listener).unwrap();
         let server = damselfly::server::Server::start(engine, vec![listener]).unwrap();
-        suite::all(reachable(&format!("redis://{}/", server.addresses()[0])).await).await;
+        let url = format!("redis://{}/", server.addresses()[0]);
+        let remote = reachable(&url).await;
+        suite::all(remote.clone()).await;
+        queue_model::on_a_server(&remote).await;
+        tokio::task::spawn_blocking(move || queue_crash::survive(&url)).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,10 @@
 //! One suite (`tests/domain/`) holds both bodies of every operation to the same behaviour.
 
 use super::{Error, Result};
-use crate::embed::{Atomic, Bytes, Damselfly};
+use crate::embed::{Atomic, Bytes, Damselfly, End};
 use crate::reply::Reply;
 use std::future::Future;
+use std::time::Duration;
 
 /// Something that keeps keys and runs commands.
 pub trait Backend: Clone + Send + Sync + 'static {
@@ -52,6 +53,19 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The time by which leases and deadlines are decided, in Unix ms: the engine's in this process.
     fn now_ms(&self) -> u64;
+
+    /// Waits until a list has an element, at most so long; takes none. May end early. A wait that is dropped leaves nothing.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    fn wait_for(&self, list: &[u8], at_most: Duration) -> impl Future<Output = Result<()>> + Send {
+        let _ = list;
+        async move {
+            // A backend that has nothing better has its callers look again soon.
+            tokio::time::sleep(at_most.min(Duration::from_millis(50))).await;
+            Ok(())
+        }
+    }
 
     /// Up to `count` keys that begin with `prefix`, from a cursor on; with the next cursor, which is empty at the end.
     ///
@@ -151,58 +165,85 @@ impl Inside<'_, '_, '_> {
 
 /// The engine in this process.
 #[derive(Clone, Debug)]
-pub struct Embedded(Damselfly);
+pub struct Embedded {
+    db: Damselfly,
+    synced: bool,
+}
 
 impl Embedded {
     /// Over an engine that is there.
     #[must_use]
     pub fn over(db: Damselfly) -> Self {
-        Self(db)
+        Self { db, synced: false }
     }
 
     /// Over a new one in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self(Damselfly::in_memory())
+        Self::over(Damselfly::in_memory())
     }
 
     /// The engine's typed handle.
     #[must_use]
     pub fn db(&self) -> &Damselfly {
-        &self.0
+        &self.db
+    }
+
+    /// The same, where what a call has changed is in the engine's journal and on the disk when it returns: for what must not
+    /// be lost. The thread waits for the disk meanwhile.
+    #[must_use]
+    pub fn synced(self) -> Self {
+        Self { synced: true, ..self }
+    }
+
+    fn sync(&self) -> Result<()> {
+        if self.synced {
+            self.db.sync().map_err(|error| Error::Backend(error.to_string()))?;
+        }
+        Ok(())
     }
 }
 
 impl Backend for Embedded {
     async fn call(&self, argv: &[&[u8]]) -> Result<Reply> {
-        match self.0.call(argv)? {
+        let reply = match self.db.call(argv)? {
             Reply::Error(text) => Err(Error::from_text(&text)),
             reply => Ok(reply),
-        }
+        };
+        self.sync()?;
+        reply
     }
 
     async fn atomic(&self, op: &'static Op, keys: &[&[u8]], args: &[&[u8]]) -> Result<Reply> {
         // Two kinds of failure: the engine's, and the operation's own.
         let mut failed = None;
-        let reply = self.0.atomically(keys, |atomic| {
+        let reply = self.db.atomically(keys, |atomic| {
             Ok((op.native)(&mut Inside(atomic), keys, args).unwrap_or_else(|error| {
                 failed = Some(error);
                 Reply::Null
             }))
         })?;
+        self.sync()?;
         failed.map_or(Ok(reply), Err)
     }
 
     async fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.0.get(key)?)
+        Ok(self.db.get(key)?)
     }
 
     async fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
-        Ok(self.0.mget(keys)?)
+        Ok(self.db.mget(keys)?)
     }
 
     fn now_ms(&self) -> u64 {
-        self.0.engine().clock().now_ms()
+        self.db.engine().clock().now_ms()
+    }
+
+    async fn wait_for(&self, list: &[u8], at_most: Duration) -> Result<()> {
+        // From its head to its tail: what is there stays there, and the next waiter sees it too.
+        let ms = at_most.max(Duration::from_millis(1));
+        self.db.blmove(list, list, End::Left, End::Right, Some(ms)).await?;
+        Ok(())
     }
 }
 

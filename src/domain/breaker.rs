@@ -198,6 +198,10 @@ impl<B: Backend> Backend for Guarded<B> {
         self.backend.now_ms()
     }
 
+    async fn wait_for(&self, list: &[u8], at_most: Duration) -> Result<()> {
+        self.breaker.run(self.backend.wait_for(list, at_most)).await
+    }
+
     async fn scan(&self, cursor: &[u8], prefix: &[u8], count: usize) -> Result<(Vec<u8>, Vec<Bytes>)> {
         self.breaker.run(self.backend.scan(cursor, prefix, count)).await
     }

@@ -11,12 +11,15 @@ mod cache;
 mod codec;
 mod counter;
 mod error;
+mod lease;
 mod limit;
 mod membership;
 mod metrics;
 mod namespace;
 mod onetime;
+mod outbox;
 mod progress;
+mod queue;
 mod recent;
 mod session;
 mod synclog;
@@ -33,6 +36,7 @@ pub use cache::{BATCH_MAX, FillToken, Filled, LoadError, Loaded, Lookup, SetOpti
 pub use codec::{Archived, Codec, Json, MsgPack, Postcard, Rkyv, Zstd};
 pub use counter::{Counter, FlushReport, FlushSink, Pending, SqliteCounts};
 pub use error::{Error, Result};
+pub use lease::{Guard, Lease};
 pub use limit::{Allowed, Quota, RateLimiter};
 pub use membership::{LoadToken, MEMBERS_MAX, Member, Membership};
 pub use metrics::{Dashboard, DashboardNumbers, Metrics, NamespaceFigures, NamespaceMetrics, Timing};
@@ -40,7 +44,13 @@ pub use namespace::{
     Class, KEY_BYTES_MAX, KeyPart, Namespace, TTL_MAX, UserId, check_name, check_ttl, hours,
 };
 pub use onetime::OneTime;
+pub use outbox::{Outbox, Replayed};
 pub use progress::{Place, Progress, Resume, RunState, Said, Status};
+pub use queue::{
+    CLAIM_MAX, CancelOutcome, Claim, Dedupe, EnqueueOptions, Enqueued, ErrorClass, Fate, JobError,
+    JobFailure, JobId, JobInfo, JobState, Once, QueueOptions, QueueStats, Reaped, ReliableQueue, Retry,
+    RunReport, WorkerOptions, prepare_ledger, prune_ledger,
+};
 pub use recent::{Recent, RecentByTime};
 pub use session::{Device, Session, SessionInfo, SessionStore, Token};
 pub use synclog::{Appended, Event, Logged, Reader, Start, SyncLog, newest};

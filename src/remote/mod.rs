@@ -9,7 +9,7 @@ use crate::domain::{Backend, Error, Op, Result, glob_for, scan_by_call, scanned}
 use crate::reply::Reply;
 use dashmap::DashMap;
 use redis::Value;
-use redis::aio::ConnectionManager;
+use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// A server, or a cluster of them.
 #[derive(Clone)]
@@ -27,6 +28,9 @@ pub struct Remote {
     clock: Arc<Clock>,
     /// The server's clock minus ours, in ms.
     ahead_ms: Arc<AtomicI64>,
+    /// Connections that nobody waits on right now; a wait has one of its own.
+    idle: Arc<Mutex<Vec<Waiting>>>,
+    opens: Opens,
     /// Operations by their names, as they are sent.
     scripts: Arc<DashMap<&'static str, Arc<Script>>>,
 }
@@ -43,6 +47,31 @@ enum Link {
     Cluster(ClusterConnection),
 }
 
+/// A connection to wait on: whoever waits on one that others use has them all wait.
+enum Waiting {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// What opens another connection.
+#[derive(Clone)]
+enum Opens {
+    Single(redis::Client),
+    Cluster(Arc<ClusterClient>),
+}
+
+impl Opens {
+    async fn open(&self) -> redis::RedisResult<Waiting> {
+        match self {
+            Self::Single(client) => {
+                let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+                client.get_multiplexed_async_connection_with_config(&config).await.map(Waiting::Single)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Waiting::Cluster),
+        }
+    }
+}
+
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("deadline", &self.deadline).finish_non_exhaustive()
@@ -51,6 +80,8 @@ impl fmt::Debug for Remote {
 
 /// How long a call may take.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// Longest wait of one command: whoever waits for longer waits again.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 impl Remote {
     /// Connects to one server: `redis://[:password@]host:port/db`.
@@ -60,7 +91,8 @@ impl Remote {
     pub async fn connect(url: &str) -> Result<Self> {
         let client = redis::Client::open(url).map_err(|error| Error::Config(error.to_string()))?;
         let link = tokio::time::timeout(DEADLINE, client.get_connection_manager()).await;
-        Self::over(Link::Single(link.map_err(|_| Error::Timeout)?.map_err(failure)?)).await
+        let link = Link::Single(link.map_err(|_| Error::Timeout)?.map_err(failure)?);
+        Self::over(link, Opens::Single(client)).await
     }
 
     /// Connects to a cluster by any of its nodes.
@@ -69,15 +101,28 @@ impl Remote {
     /// As [`connect`](Self::connect).
     pub async fn connect_cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Result<Self> {
         let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
-        let client = ClusterClient::new(urls).map_err(|error| Error::Config(error.to_string()))?;
+        let config = |error: redis::RedisError| Error::Config(error.to_string());
+        let client = ClusterClient::new(urls.clone()).map_err(config)?;
+        // A wait's answer comes when it comes; the wait itself has an end.
+        let waits =
+            ClusterClient::builder(urls).response_timeout(WAIT_MAX * 2).overall_response_timeout(None);
+        let waits = waits.build().map_err(config)?;
         let link = tokio::time::timeout(DEADLINE, client.get_async_connection()).await;
-        Self::over(Link::Cluster(link.map_err(|_| Error::Timeout)?.map_err(failure)?)).await
+        let link = Link::Cluster(link.map_err(|_| Error::Timeout)?.map_err(failure)?);
+        Self::over(link, Opens::Cluster(Arc::new(waits))).await
     }
 
-    async fn over(link: Link) -> Result<Self> {
+    async fn over(link: Link, opens: Opens) -> Result<Self> {
         let clock = Arc::new(Clock::system());
-        let remote =
-            Self { link, deadline: DEADLINE, clock, ahead_ms: Arc::default(), scripts: Arc::default() };
+        let remote = Self {
+            link,
+            deadline: DEADLINE,
+            clock,
+            ahead_ms: Arc::default(),
+            idle: Arc::default(),
+            opens,
+            scripts: Arc::default(),
+        };
         remote.compare_clocks().await?;
         Ok(remote)
     }
@@ -157,6 +202,33 @@ impl Backend for Remote {
 
     fn now_ms(&self) -> u64 {
         self.clock.now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    async fn wait_for(&self, list: &[u8], at_most: Duration) -> Result<()> {
+        let at_most = at_most.clamp(Duration::from_millis(1), WAIT_MAX);
+        let mut connection = match self.idle.lock().await.pop() {
+            Some(connection) => connection,
+            None => {
+                let opened = tokio::time::timeout(self.deadline, self.opens.open()).await;
+                opened.map_err(|_| Error::Timeout)?.map_err(failure)?
+            }
+        };
+        let mut command = redis::cmd("BLMOVE");
+        // From its head to its tail: what is there stays there, and the next waiter sees it too.
+        command.arg(list).arg(list).arg("LEFT").arg("RIGHT").arg(format!("{:.3}", at_most.as_secs_f64()));
+        let answer = async {
+            match &mut connection {
+                Waiting::Single(link) => command.query_async::<Value>(link).await,
+                Waiting::Cluster(link) => command.query_async::<Value>(link).await,
+            }
+        };
+        // A connection whose wait is dropped, or broke, is closed: its server has nobody to wait for.
+        tokio::time::timeout(at_most + self.deadline, answer)
+            .await
+            .map_err(|_| Error::Timeout)?
+            .map_err(failure)?;
+        self.idle.lock().await.push(connection);
+        Ok(())
     }
 
     async fn scan(&self, cursor: &[u8], prefix: &[u8], count: usize) -> Result<(Vec<u8>, Vec<bytes::Bytes>)> {
