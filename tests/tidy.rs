@@ -12,6 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("hex", &[]),
     ("reply", &[]),
     ("sha1", &[]),
+    ("sync", &[]),
     ("process", &[]),
     ("varint", &[]),
     ("value", &["double"]),
@@ -32,7 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "command", "script", "persist", "rdb", "shard", "value", "config", "clock", "glob", "hex",
-            "reply", "process", "varint",
+            "reply", "process", "varint", "sync",
         ],
     ),
     // The engine has a place for scripts, commands run them, and what they run is commands.
@@ -183,7 +184,10 @@ fn only_the_rooms_that_deal_with_the_system_do() {
         ("std::fs", &["server", "config", "process", "persist"]),
         ("SystemTime::now", &["clock"]),
         ("Instant::now", &["clock"]),
-        ("parking_lot", &["engine", "embed", "script", "config", "server", "persist", "console"]),
+        (
+            "parking_lot",
+            &["engine", "embed", "script", "config", "server", "persist", "console", "domain", "sync"],
+        ),
         ("std::sync::Mutex", &[]),
         ("tokio", &["embed", "domain", "remote", "console"]),
     ];

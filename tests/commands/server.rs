@@ -470,3 +470,28 @@ fn what_redis_own_tests_ask_of_debug_is_answered_or_refused() {
     "#,
     );
 }
+
+#[test]
+fn there_are_no_modules_and_none_can_be_loaded() {
+    check(
+        r#"
+        > MODULE LIST              < []
+        > MODULE LOAD x.so         < -ERR MODULE command not allowed. If the enable-module-command option is set to "local"*
+        > MODULE LOADEX x.so       < -ERR MODULE command not allowed*
+        > MODULE UNLOAD x          < -ERR MODULE command not allowed*
+        > MODULE HELP              < *
+        > MODULE FOO               < -ERR unknown subcommand 'FOO'. Try MODULE HELP.
+        "#,
+    );
+}
+
+#[test]
+fn clients_may_claim_what_they_can() {
+    check(
+        r#"
+        ! only 7.2
+        > CLIENT CAPA redirect     < +OK
+        > CLIENT CAPA              < -ERR wrong number of arguments for 'client|capa' command
+        "#,
+    );
+}

@@ -17,6 +17,7 @@
 
 mod claim;
 mod ops;
+mod parts;
 mod record;
 mod worker;
 
@@ -26,15 +27,15 @@ pub use worker::{RunReport, WorkerOptions};
 
 use super::backend::{int, items, number, optional, string};
 use super::codec::{Codec, Json};
-use super::namespace::{KeyPart, Namespace, UserId, check_ttl};
+use super::namespace::{Namespace, UserId, check_ttl};
 use super::outbox::{Outbox, Replayed};
 use super::{Backend, Error, Op, Result, random, token};
 use crate::clock::Stopwatch;
 use crate::embed::Bytes;
 use crate::reply::Reply;
+use parts::{count, info, lost, ms, part, printable};
 use record::{
-    BETWEEN, DEAD, DELAYED, DONE, END, EVENT, LEASES, LEVEL, META, NAMES, ONCE, PRIORITY_MAX, READY, Record,
-    WAITING, WAKE,
+    DEAD, DELAYED, DONE, EVENT, LEASES, LEVEL, META, NAMES, ONCE, PRIORITY_MAX, READY, Record, WAITING, WAKE,
 };
 use std::fmt;
 use std::marker::PhantomData;
@@ -893,90 +894,4 @@ impl Sent {
             event_ms: if event.is_some() { ms(EVENTS_KEPT) } else { 0 },
         })
     }
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(i64::MAX as u64 >> 8)
-}
-
-/// A name that goes into keys and records: nothing that separates.
-fn part(text: &str) -> Result<Vec<u8>> {
-    let mut part = Vec::with_capacity(text.len() + 1);
-    text.write(&mut part)?;
-    if part.len() > 257 {
-        return Err(Error::BadKey("longer than 256 bytes".into()));
-    }
-    part.remove(0);
-    Ok(part)
-}
-
-/// An error's text without what separates, and at most 1 KiB of it.
-fn printable(text: &str) -> String {
-    let mut short = String::new();
-    for letter in text.chars() {
-        if short.len() >= 1024 {
-            break;
-        }
-        short.push(if letter.is_control() && letter != '\n' { ' ' } else { letter });
-    }
-    short
-}
-
-/// Why a worker's word is not taken.
-fn lost(code: i64, rest: Vec<Reply>, to: &str) -> Error {
-    let to = match to {
-        "ack" => "completed",
-        "dead" => "dead",
-        "retry" => "delayed",
-        "release" => "ready",
-        _ => "running",
-    };
-    match refusal(code, rest, to) {
-        // It has ended, by this very worker's word: that is final.
-        Error::BadTransition { from, to } if matches!(from.as_str(), "completed" | "cancelled" | "dead") => {
-            Error::BadTransition { from, to }
-        }
-        Error::Fenced => Error::Fenced,
-        _ => Error::LeaseLost,
-    }
-}
-
-fn info<J, C: Codec<J>>(reply: Reply) -> Result<JobInfo<J>> {
-    let mut parts = items(reply)?.into_iter();
-    let mut next = || parts.next().unwrap_or(Reply::Null);
-    let id = JobId::read(&string(next())?)?;
-    let (r, payload, errors) = (Record::read(&string(next())?)?, string(next())?, string(next())?);
-    let text =
-        |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned()).filter(|text| !text.is_empty());
-    let failures = errors.split(|&byte| byte == END).filter(|error| !error.is_empty()).map(|error| {
-        let mut parts = error.splitn(3, |&byte| byte == BETWEEN);
-        let mut next = || parts.next().unwrap_or_default();
-        JobFailure {
-            at_ms: number(next()).unsigned_abs(),
-            attempt: count(number(next()).unsigned_abs()),
-            text: String::from_utf8_lossy(next()).into_owned(),
-        }
-    });
-    Ok(JobInfo {
-        id,
-        state: r.state,
-        job: C::decode(&payload).ok(),
-        priority: r.priority,
-        group: text(&r.group),
-        owner: UserId::new(r.owner).ok(),
-        attempt: count(r.attempt),
-        attempts: count(r.most),
-        since_ms: r.since_ms,
-        changed_ms: r.changed_ms,
-        due_ms: (r.due_ms > 0).then_some(r.due_ms),
-        worker: text(&r.worker),
-        progress: u8::try_from(r.progress).unwrap_or(100).min(100),
-        cancelling: r.state == JobState::Running && r.has(b'C'),
-        failures: failures.collect(),
-        payload,
-    })
-}
-
-fn count(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
