@@ -1,8 +1,9 @@
 //! Queues: what holds on every backend.
 
+use damselfly::clock::Stopwatch;
 use damselfly::domain::*;
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub type Queue<J, B> = ReliableQueue<J, B>;
 
@@ -300,7 +301,7 @@ async fn an_event_is_enqueued_once<B: Backend>(b: &B) {
 
 async fn a_delayed_job_comes_at_its_time_and_not_after_its_deadline<B: Backend>(b: &B) {
     let q = queue(b);
-    let began = Instant::now();
+    let began = Stopwatch::start();
     put(&q, 1, EnqueueOptions { delay: ms(150), ..NO }).await;
     let late = put(&q, 2, EnqueueOptions { deadline: Some(ms(100)), delay: ms(120), ..NO }).await;
     assert!(none(&q).await);
@@ -342,7 +343,7 @@ async fn a_late_word_is_refused_and_the_job_is_somebody_elses<B: Backend>(b: &B)
     let slow = one(&q).await;
     assert!(none(&q).await);
     // Somebody who waits is given it when its time is over, and not before.
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let next = q.claim("other", 1, Duration::from_secs(5)).await.unwrap().pop().unwrap();
     assert!(began.elapsed() < ms(2000), "{:?}", began.elapsed());
     assert_eq!((next.id, next.attempt), (slow.id, 2));
@@ -391,7 +392,7 @@ async fn failures_have_classes<B: Backend>(b: &B) {
     put(&q, 2, NO).await;
     claim.nack(JobError::rate_limited(ms(150), "429")).await.unwrap();
     assert!(none(&q).await);
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let claims = q.claim("w", 2, Duration::from_secs(5)).await.unwrap();
     assert!(began.elapsed() >= ms(100), "{:?}", began.elapsed());
     let first = claims.iter().find(|claim| claim.job == 1).unwrap();
@@ -532,7 +533,7 @@ async fn a_paused_queue_gives_nothing_out<B: Backend>(b: &B) {
         async move { q.claim("w", 1, Duration::from_secs(10)).await.unwrap().len() }
     });
     tokio::time::sleep(ms(100)).await;
-    let began = Instant::now();
+    let began = Stopwatch::start();
     q.pause(false).await.unwrap();
     assert_eq!(waiter.await.unwrap(), 1);
     assert!(began.elapsed() < ms(2000), "{:?}", began.elapsed());
@@ -564,7 +565,7 @@ async fn whoever_waits_is_woken<B: Backend>(b: &B) {
     let wait = |n: usize| {
         let q = q.clone();
         tokio::spawn(async move {
-            let began = Instant::now();
+            let began = Stopwatch::start();
             let claims = q.claim("w", n, Duration::from_secs(10)).await.unwrap();
             for claim in &claims {
                 claim.ack().await.unwrap();
@@ -590,7 +591,7 @@ async fn whoever_waits_is_woken<B: Backend>(b: &B) {
     assert_eq!(count, 1);
     assert!(waited >= ms(195) && waited < ms(5000), "{waited:?}");
     // None that time is up for.
-    let began = Instant::now();
+    let began = Stopwatch::start();
     assert!(q.claim("w", 1, ms(100)).await.unwrap().is_empty());
     assert!(began.elapsed() >= ms(100) && began.elapsed() < ms(2000));
 }

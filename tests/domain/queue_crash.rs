@@ -72,7 +72,7 @@ async fn work(b: impl Backend, ns: Namespace, file: &Path, points: &mut Points) 
         }
         for claim in q.claim("worker", 2, Duration::from_millis(300)).await.unwrap() {
             points.reach("claimed");
-            if claim.job % 5 == 0 && claim.attempt == 1 {
+            if claim.job.is_multiple_of(5) && claim.attempt == 1 {
                 points.reach("nacking");
                 claim.nack(JobError::retryable("the first time")).await.unwrap();
                 points.reach("nacked");

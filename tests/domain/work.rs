@@ -33,7 +33,7 @@ async fn workers_lose_nothing_and_do_nothing_twice<B: Backend>(b: &B) {
                         busy.1.fetch_max(busy.0.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         tokio::task::yield_now().await;
                         busy.0.fetch_sub(1, Ordering::SeqCst);
-                        if claim.job % 7 == 0 && claim.attempt == 1 {
+                        if claim.job.is_multiple_of(7) && claim.attempt == 1 {
                             return Err(JobError::retryable("the first time"));
                         }
                         *done.lock().await.entry(claim.job).or_default() += 1;

@@ -139,7 +139,7 @@ where
         }
     }
 
-    /// Whether it was said how it ended.
+    /// Whether it was said how it ended, or is being said.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Acquire)
@@ -215,10 +215,12 @@ where
     }
 
     async fn settle(&self, action: &str, error: &str, delay: Duration, rest: Duration) -> Result<i64> {
+        // From here on nobody extends the lease, which may be gone before we hear of it.
+        self.settled.store(true, Ordering::Release);
         let code = self.queue.settle(self.id, self.fence, action, error, delay, rest).await;
         // An outage says nothing of what became of it.
-        if !matches!(&code, Err(error) if error.is_outage()) {
-            self.settled.store(true, Ordering::Release);
+        if matches!(&code, Err(error) if error.is_outage()) {
+            self.settled.store(false, Ordering::Release);
         }
         code
     }

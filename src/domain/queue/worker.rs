@@ -39,7 +39,7 @@ impl Default for WorkerOptions {
 /// What a worker did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RunReport {
-    /// Done.
+    /// Done, or settled by the handler itself.
     pub completed: u64,
     /// Failed, and tried again later.
     pub retried: u64,
@@ -219,11 +219,15 @@ where
                 _ => None,
             },
             () = told(&mut stopped) => break None,
-            () = tokio::time::sleep(pause) => match claim.extend(lease).await {
-                Err(Error::LeaseLost | Error::Fenced) => return End::Lost,
-                // The handler may have said how it ended just now, or the store is away; the lease tells.
-                Err(_) | Ok(()) => {}
-            },
+            () = tokio::time::sleep(pause) => {
+                // Of what the handler has said, or is about to, there is no lease to be extended. Where the store is away,
+                // the lease tells.
+                if !claim.is_settled()
+                    && let Err(Error::LeaseLost | Error::Fenced) = claim.extend(lease).await
+                {
+                    return End::Lost;
+                }
+            }
         }
         if claim.is_cancelled() && cancelled_since.is_none() {
             cancelled_since = Some(Stopwatch::start());
