@@ -125,7 +125,11 @@ fn the_fuzz_dictionary_of_settings_is_current() {
     let mut all: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let settings = Settings::new(&Config::default()).expect("defaults are right");
     for (name, value) in settings.get(&[b"*"]) {
-        all.extend([name, value]);
+        // What depends on the machine is no default of ours.
+        if !matches!(name.as_str(), "dir" | "io-threads") {
+            all.insert(value);
+        }
+        all.insert(name);
     }
     is_current("config", &all);
 }
