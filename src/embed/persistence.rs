@@ -162,7 +162,7 @@ impl Damselfly {
 
     /// A handle whose calls return once what they changed is on the disk, and fail with
     /// [`Error::NotDurable`](super::Error::NotDurable) where that cannot be had; the change is made all the same then. One
-    /// sync serves all threads that wait at a time. Calls that wait for a key ([`Blocking`](super::Blocking)) and sessions
+    /// sync serves all threads that wait at a time. Calls that wait for a key ([`Blocking`]) and sessions
     /// do not wait for the disk: [`flush`](Self::flush) does.
     ///
     /// ```
