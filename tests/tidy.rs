@@ -47,7 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("remote", &["domain", "clock", "reply"]),
     ("server", &["engine", "persist", "wire", "config", "clock", "reply", "process"]),
     ("console", &["embed", "domain", "engine", "command", "config", "clock", "hex", "reply"]),
-    ("testkit", &["server", "embed", "engine", "command", "persist", "config", "clock", "reply"]),
+    ("testkit", &["server", "embed", "engine", "command", "persist", "config", "clock", "hex", "reply"]),
 ];
 
 /// Longest file.

@@ -8,15 +8,15 @@
 //! 3. what was replayed is saved and loaded again with the same digest.
 #![no_main]
 
-use damselfly::clock::Clock;
 use damselfly::config::Config;
 use damselfly::engine::effects::Effects;
-use damselfly::persist::StorageError;
 use damselfly::persist::journal::{self, Journal};
 use damselfly::persist::storage::Memory;
-use damselfly::{Damselfly, Reply};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
+
+#[path = "../shared/reload.rs"]
+mod reload;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&how, bytes)) = data.split_first() else { return };
@@ -33,18 +33,7 @@ fuzz_target!(|data: &[u8]| {
     }
     // Parsing reserves nothing either.
     let _ = Effects::parse(bytes);
-    let db = open(&memory);
-    match db.engine().recover() {
-        Err(error @ StorageError::Corrupt { .. }) => assert!(error.to_string().contains("journal."), "{error}"),
-        Err(error) => panic!("{error}"),
-        Ok(_) => {
-            let digest = digest(&db);
-            db.save().expect("memory takes all");
-            let again = open(&memory);
-            again.engine().recover().expect("what was saved is loaded");
-            assert_eq!(self::digest(&again), digest);
-        }
-    }
+    reload::check(&memory, &Config::default().databases(2u32).appendonly(true).save(""), "journal.");
     for segment in journal::segments(&memory).unwrap_or_default() {
         let _ = journal::scan(&memory, &segment, |_| Ok(()));
     }
@@ -60,15 +49,4 @@ fn write(memory: &Memory, payload: Option<&[u8]>) {
         journal.append(payload);
     }
     journal.close().expect("memory takes all");
-}
-
-fn open(memory: &Memory) -> Damselfly {
-    let config = Config::default().shards(2).seed(1).databases(2u32).appendonly(true).save("");
-    let db = Damselfly::with_clock(config, Clock::manual(1_700_000_000_000)).expect("a good configuration");
-    db.engine().save_to(Arc::new(memory.clone()));
-    db
-}
-
-fn digest(db: &Damselfly) -> Reply {
-    db.call(["DEBUG", "DIGEST"]).expect("a digest")
 }

@@ -6,13 +6,12 @@
 //! 2. what was loaded can be saved, and what was saved is loaded again with the same digest.
 #![no_main]
 
-use damselfly::clock::Clock;
 use damselfly::config::Config;
-use damselfly::persist::StorageError;
 use damselfly::persist::storage::Memory;
-use damselfly::{Damselfly, Reply};
 use libfuzzer_sys::fuzz_target;
-use std::sync::Arc;
+
+#[path = "../shared/reload.rs"]
+mod reload;
 
 const NAME: &str = "x.rdb";
 
@@ -27,28 +26,5 @@ fuzz_target!(|data: &[u8]| {
     // The end of the data, and no checksum.
     let end: &[u8] = if how == 0 { &[] } else { &[255, 0, 0, 0, 0, 0, 0, 0, 0] };
     memory.put(NAME, &[head.as_bytes(), bytes, end].concat());
-    let db = open(&memory);
-    match db.engine().recover() {
-        Err(error @ StorageError::Corrupt { .. }) => assert!(error.to_string().contains(NAME), "{error}"),
-        Err(error) => panic!("{error}"),
-        Ok(_) => {
-            // What is due goes, so that both see the same.
-            let digest = digest(&db);
-            db.save().expect("memory takes all");
-            let again = open(&memory);
-            again.engine().recover().expect("what was saved is loaded");
-            assert_eq!(self::digest(&again), digest);
-        }
-    }
+    reload::check(&memory, &Config::default().databases(4u32).dbfilename(NAME), NAME);
 });
-
-fn open(memory: &Memory) -> Damselfly {
-    let config = Config::default().shards(2).seed(1).databases(4u32).dbfilename(NAME);
-    let db = Damselfly::with_clock(config, Clock::manual(1_700_000_000_000)).expect("a good configuration");
-    db.engine().save_to(Arc::new(memory.clone()));
-    db
-}
-
-fn digest(db: &Damselfly) -> Reply {
-    db.call(["DEBUG", "DIGEST"]).expect("a digest")
-}

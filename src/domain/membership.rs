@@ -9,7 +9,7 @@
 //! change, and the next reader asks for another.
 
 use super::backend::{arg, int, items, string};
-use super::cache::{DELETE_IF, Filled, LoadError};
+use super::cache::{DELETE_IF, FORGET, Filled, LoadError};
 use super::namespace::{KeyPart, Namespace};
 use super::{Backend, Error, Op, Result, sibling, token};
 use crate::clock::Stopwatch;
@@ -74,16 +74,6 @@ return 1",
         inside.call(&add)?;
         inside.call(&[b"PEXPIRE", set, arg(args, 1)])?;
         Ok(Reply::Int(1))
-    },
-};
-
-/// Forgets all and voids a load: whether something was known. Keys: set, token.
-static CLEAR: Op = Op {
-    name: "membership.clear",
-    lua: "redis.call('DEL', KEYS[2]) return redis.call('DEL', KEYS[1])",
-    native: |inside, keys, _| {
-        inside.call(&[b"DEL", arg(keys, 1)])?;
-        inside.call(&[b"DEL", arg(keys, 0)])
     },
 };
 
@@ -296,7 +286,7 @@ impl<O: KeyPart + ?Sized, B: Backend> Membership<O, B> {
     /// [`Error::BadKey`]; what the backend says.
     pub async fn clear(&self, owner: &O) -> Result<bool> {
         let key = self.namespace.key(owner)?;
-        Ok(int(self.backend.atomic(&CLEAR, &[&key, &sibling(&key, "fill")], &[]).await?)? == 1)
+        Ok(int(self.backend.atomic(&FORGET, &[&key, &sibling(&key, "fill")], &[]).await?)? == 1)
     }
 }
 

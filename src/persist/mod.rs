@@ -7,6 +7,7 @@
 //! **Invariant:** a file is under its name whole or not at all, and nothing of a file is trusted that was not checked.
 
 pub mod check;
+mod draft;
 mod error;
 pub mod journal;
 mod lock;

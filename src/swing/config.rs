@@ -10,6 +10,7 @@
 //! | `DRAGONFLYDB_COMPAT` | the owner's own keys beside or instead of ours |
 
 use crate::domain::{Error, Result, UserId};
+use crate::hex::percent_encoded;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -209,7 +210,7 @@ impl SwingConfig {
                 (None, Some(path), _) => Place::Directory(path.into()),
                 (None, None, Some(host)) => {
                     let password = given("DRAGONFLYDB_PASSWORD")
-                        .map_or_else(String::new, |it| format!(":{}@", escaped(&it)));
+                        .map_or_else(String::new, |it| format!(":{}@", percent_encoded(&it)));
                     Place::Server(format!("redis://{password}{host}:{port}/{db}"))
                 }
                 (None, None, None) => Place::Memory,
@@ -261,16 +262,4 @@ impl SwingConfig {
 /// Which of a hundred equal parts a user is in: always the same.
 fn bucket(user: UserId) -> u64 {
     (user.get().unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 100
-}
-
-/// What an address may hold as it is.
-fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }

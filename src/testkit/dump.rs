@@ -29,7 +29,7 @@ pub(super) fn dump(db: &Damselfly) -> String {
 
 fn key_lines(db: &Damselfly, key: &[u8], text: &mut String) -> Result<()> {
     let Some(kind) = db.type_of(key)? else { return Ok(()) };
-    let _ = write!(text, "{} {}", quoted(key), name_of(kind));
+    let _ = write!(text, "{} {}", quoted(key), kind.name());
     let lines = match kind {
         Type::String => {
             let value = db.get(key)?.unwrap_or_default();
@@ -50,17 +50,6 @@ fn key_lines(db: &Damselfly, key: &[u8], text: &mut String) -> Result<()> {
         let _ = writeln!(text, "  {line}");
     }
     Ok(())
-}
-
-fn name_of(kind: Type) -> &'static str {
-    match kind {
-        Type::String => "string",
-        Type::List => "list",
-        Type::Set => "set",
-        Type::Hash => "hash",
-        Type::ZSet => "zset",
-        Type::Stream => "stream",
-    }
 }
 
 fn items(reply: Reply) -> Vec<String> {

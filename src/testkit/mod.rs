@@ -40,6 +40,7 @@ use crate::command::table::TABLE;
 use crate::config::{Allowed, Config};
 use crate::embed::Damselfly;
 use crate::engine::Engine;
+use crate::hex::percent_encoded;
 use crate::persist::storage::{Fault, Faulty, Memory};
 use crate::server::Server;
 use std::io;
@@ -172,7 +173,7 @@ impl TestServer {
     #[must_use]
     pub fn url(&self) -> String {
         match &self.password {
-            Some(password) => format!("redis://:{}@{}", escaped(password), self.addr),
+            Some(password) => format!("redis://:{}@{}", percent_encoded(password), self.addr),
             None => format!("redis://{}", self.addr),
         }
     }
@@ -342,16 +343,4 @@ impl Drop for TestServer {
         self.db.engine().faults().clear();
         drop(self.server.take());
     }
-}
-
-/// A password as it stands in a URL.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

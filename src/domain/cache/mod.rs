@@ -570,7 +570,7 @@ where
         for key in keys {
             let key = self.inner.namespace.key(key)?;
             let token = sibling(&key, "fill");
-            removed += int(self.inner.backend.atomic(&REMOVE, &[&key, &token], &[]).await?)?.unsigned_abs();
+            removed += int(self.inner.backend.atomic(&FORGET, &[&key, &token], &[]).await?)?.unsigned_abs();
         }
         Ok(removed)
     }
@@ -709,9 +709,9 @@ return 1",
     },
 };
 
-/// Deletes an entry and voids fills; whether there was one. Keys: entry, token.
-static REMOVE: Op = Op {
-    name: "cache.remove",
+/// Deletes what is kept and voids fills of it; whether there was something. Keys: it, token.
+pub(super) static FORGET: Op = Op {
+    name: "cache.forget",
     lua: "redis.call('DEL', KEYS[2]) return redis.call('DEL', KEYS[1])",
     native: |inside, keys, _| {
         inside.call(&[b"DEL", arg(keys, 1)])?;

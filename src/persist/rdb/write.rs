@@ -1,8 +1,8 @@
 //! Writing an RDB file.
 
 use super::opcode;
-use crate::persist::snapshot::temporary;
-use crate::persist::storage::{Storage, WriteFile};
+use crate::persist::draft::Draft;
+use crate::persist::storage::Storage;
 use crate::persist::{About, Accesses, Sink, StorageError};
 use crate::rdb::{self, VERSION, VERSION_OF_VALKEY, crc64};
 use crate::shard::cut::Chunk;
@@ -10,8 +10,6 @@ use crate::shard::records::{Form, Record, Records};
 use std::io;
 use std::sync::Arc;
 
-/// Bytes after which the file is synced while it grows.
-const SYNC_BYTES: u64 = 64 << 20;
 /// Seconds that a record's note of the last access counts to.
 const IDLE_MASK: u64 = (1 << 24) - 1;
 /// Bytes of the footer of `FUNCTION DUMP`.
@@ -24,9 +22,7 @@ const REDIS_VERSION: &str = "7.2.0";
 /// A file under construction.
 #[derive(Debug)]
 pub(super) struct Writer {
-    storage: Arc<dyn Storage>,
-    name: String,
-    file: Box<dyn WriteFile>,
+    file: Draft,
     /// What it was told of accesses to keys, and when that was, Unix seconds.
     accesses: Accesses,
     at_seconds: u64,
@@ -36,48 +32,31 @@ pub(super) struct Writer {
     databases: Vec<(u64, u64)>,
     /// The database that was selected last.
     db: Option<u32>,
-    len: u64,
-    synced_len: u64,
     sum: u64,
-    finished: bool,
 }
 
 impl Writer {
     pub(super) fn create(storage: Arc<dyn Storage>, name: &str) -> Result<Self, StorageError> {
-        let temporary = temporary(name);
-        let file =
-            storage.create(&temporary).map_err(|error| StorageError::io(storage.path(&temporary), error))?;
-        let name = name.to_owned();
         Ok(Self {
-            storage,
-            name,
-            file,
+            file: Draft::create(storage, name)?,
             accesses: Accesses::Unused,
             at_seconds: 0,
             is_of_valkey: false,
             databases: Vec::new(),
             db: None,
-            len: 0,
-            synced_len: 0,
             sum: 0,
-            finished: false,
         })
     }
 
-    fn failed(&self, error: io::Error) -> StorageError {
-        StorageError::io(self.storage.path(&temporary(&self.name)), error)
-    }
-
     fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.file.write_all(bytes).map_err(|error| self.failed(error))?;
+        self.file.write(bytes)?;
         self.sum = crc64(self.sum, bytes);
-        self.len += bytes.len() as u64;
         Ok(())
     }
 
     /// Begins where nobody has.
     fn begun(&mut self) -> Result<(), StorageError> {
-        if self.len == 0 { self.begin(&About::default()) } else { Ok(()) }
+        if self.file.len() == 0 { self.begin(&About::default()) } else { Ok(()) }
     }
 
     /// Writes a key; `None` where the version has no form for it.
@@ -174,20 +153,18 @@ impl Sink for Writer {
         let mut records = Records::of(chunk);
         loop {
             let record = records.next_record();
-            let Some(record) = record.map_err(|error| self.failed(io::Error::other(error.to_string())))?
+            let Some(record) =
+                record.map_err(|error| self.file.failed(io::Error::other(error.to_string())))?
             else {
                 break;
             };
             self.record(&mut out, &record).ok_or_else(|| {
-                self.failed(io::Error::other("fields of a hash got deadlines that the file has no form for"))
+                self.file
+                    .failed(io::Error::other("fields of a hash got deadlines that the file has no form for"))
             })?;
         }
         self.write(&out.into_bytes())?;
-        if self.len - self.synced_len >= SYNC_BYTES {
-            self.file.sync().map_err(|error| self.failed(error))?;
-            self.synced_len = self.len;
-        }
-        Ok(())
+        self.file.sync_if_due()
     }
 
     fn finish(mut self: Box<Self>, _about: &About) -> Result<u64, StorageError> {
@@ -195,20 +172,6 @@ impl Sink for Writer {
         self.write(&[opcode::EOF])?;
         let sum = self.sum.to_le_bytes();
         self.write(&sum)?;
-        self.file.sync().map_err(|error| self.failed(error))?;
-        let from = temporary(&self.name);
-        let path = || self.storage.path(&self.name);
-        self.storage.rename(&from, &self.name).map_err(|error| StorageError::io(path(), error))?;
-        self.finished = true;
-        self.storage.sync_dir().map_err(|error| StorageError::io(path(), error))?;
-        Ok(self.len)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if !self.finished && self.storage.remove(&temporary(&self.name)).is_err() {
-            // It is in nobody's way: the next one is written over it.
-        }
+        self.file.finish()
     }
 }

@@ -89,11 +89,5 @@ impl Format for Native {
     }
 }
 
-/// The name of a file while it is written.
-#[must_use]
-pub fn temporary(name: &str) -> String {
-    format!("{name}.tmp")
-}
-
 #[cfg(test)]
 mod tests;
