@@ -17,6 +17,9 @@ use crate::hex::hex;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -32,6 +35,14 @@ const IDLE_MS: u64 = 12 * 3600 * 1000;
 const SESSIONS_MAX: usize = 1000;
 /// How long a wrong password takes to be refused.
 const REFUSAL: Duration = Duration::from_millis(300);
+
+/// As clients write it, with and without what pads it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// A user, and how it is known to be that.
 #[derive(Clone, Debug)]
@@ -240,34 +251,9 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 /// Name and password of `Basic bmFtZTpwYXNzd29yZA==`.
 fn basic(given: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (scheme, encoded) = given.split_once(' ')?;
-    let pair = scheme.eq_ignore_ascii_case("basic").then(|| from_base64(encoded.trim()))??;
+    let pair = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(encoded.trim()).ok())??;
     let colon = pair.iter().position(|&byte| byte == b':')?;
     Some((pair.get(..colon)?.to_vec(), pair.get(colon + 1..)?.to_vec()))
-}
-
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    if text.len() % 4 == 1 {
-        return None;
-    }
-    let (mut bits, mut count, mut bytes) = (0u32, 0, Vec::with_capacity(text.len() * 3 / 4));
-    for letter in text.bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
