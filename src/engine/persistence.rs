@@ -745,11 +745,11 @@ impl Reach<'_, '_> {
                 let mut any = false;
                 for shard in entered.shards() {
                     let mut keyspace = shard.keyspace(db, Now::At(now_ms)).no_touch(true);
-                    any |= !keyspace.is_empty();
                     let mut keys = Vec::new();
                     keyspace.for_each(|key, _| keys.push(key.to_vec()));
                     for bytes in keys {
                         let (_, key) = engine.router().route(&bytes);
+                        any = true;
                         let mut digest = Digest::default();
                         digest.mix(&bytes);
                         keyspace.digest(key, &mut digest);

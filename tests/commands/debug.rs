@@ -238,3 +238,16 @@ fn nothing_expires_in_the_background_while_time_is_paused() {
         ",
     );
 }
+
+#[test]
+fn a_key_that_is_due_is_no_part_of_the_digest() {
+    check(
+        "
+        > DEBUG SET-ACTIVE-EXPIRE 0    < +OK
+        > DEBUG DIGEST                 < +0000000000000000000000000000000000000000
+        > SET due v PX 5               < +OK
+        ! advance 10ms
+        > DEBUG DIGEST                 < +0000000000000000000000000000000000000000
+        ",
+    );
+}
