@@ -522,3 +522,28 @@ fn what_is_damaged_is_refused_with_the_place() {
     let long = [&whole[..], b"more"].concat();
     assert!(refused(&long).ends_with("4 bytes follow the checksum"));
 }
+
+/// What is read at once ends in front of every byte of some keys, which are numbers, lengths and texts.
+#[test]
+fn a_file_may_be_read_in_parts_that_end_anywhere() {
+    const PART: usize = 256 * 1024;
+    for reach in 0..120 {
+        let memory = Memory::new();
+        let open = || {
+            let config = Config::default().shards(1).seed(1).dbfilename(NAME);
+            let db = Damselfly::with_clock(config, Clock::manual(1_700_000_000_000))
+                .expect("a good configuration");
+            db.engine().save_to(Arc::new(memory.clone()));
+            db
+        };
+        let db = open();
+        db.set("long", "x".repeat(PART - 100 - reach)).expect("set");
+        for key in 0..10 {
+            db.set(format!("key:{key}"), format!("value:{key}")).expect("set");
+        }
+        db.save().expect("saved");
+        let again = open();
+        again.engine().recover().unwrap_or_else(|error| panic!("{reach}: {error}"));
+        assert_eq!(text(&again, "DEBUG DIGEST"), text(&db, "DEBUG DIGEST"), "{reach}");
+    }
+}

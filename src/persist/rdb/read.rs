@@ -54,9 +54,8 @@ impl Input<'_> {
     /// The next bytes, some of them; none at the end of the file.
     fn some(&mut self) -> Result<&[u8], StorageError> {
         if self.at == self.window.len() {
-            (self.sum, self.from) = (self.sum(), self.offset());
+            (self.sum, self.from, self.at) = (self.sum(), self.offset(), 0);
             let len = WINDOW.min(usize::try_from(self.left()).unwrap_or(WINDOW));
-            self.at = 0;
             self.window.resize(len, 0);
             let read = self.file.read_exact_at(&mut self.window, self.from);
             read.map_err(|error| StorageError::io(&self.path, error))?;
